@@ -1,0 +1,37 @@
+import { read } from '../../triggers/inbox.js';
+import { hashJson } from '../hash.js';
+import type { LedgerEntry } from '../ledger/entry.js';
+import { admit, type AdmitServices } from './admit.js';
+import type { EngineActivities, Notice, RunEntry, RunIdentity } from './contract.js';
+import { answer, readMessage, type MessageServices } from './messages.js';
+
+export interface EngineServices extends AdmitServices, MessageServices {
+  /** Tells people; the same key is told once. */
+  readonly announce: (identity: RunIdentity, notice: Notice, key: string) => Promise<void>;
+}
+
+/** What the engine does outside the workflow, over one installation's services. */
+export function engineActivities(services: EngineServices): EngineActivities {
+  const { ledger, pool } = services;
+  /** A workflow can't hash, and evidence stays in the inbox row. */
+  const complete = async (identity: RunIdentity, entry: RunEntry): Promise<LedgerEntry> => {
+    const common = { v: 1, ...identity, at: new Date().toISOString() } as const;
+    if (!('result' in entry)) return { ...common, ...entry };
+    const { result, ...rest } = entry;
+    const resultHash = result === null ? null : hashJson(result);
+    if (rest.kind === 'run.closed') return { ...common, ...rest, resultHash };
+    const row = rest.inbox === null ? undefined : await read(pool, rest.inbox);
+    return { ...common, ...rest, resultHash, evidence: row?.evidenceCommitment ?? null };
+  };
+  return {
+    'engine.admit': (asked) => admit(services, asked),
+    'engine.record': async ({ identity, entries }) => {
+      const completed = entries.map(async ({ eventKey, entry }) => ({ eventKey, entry: await complete(identity, entry) }));
+      await ledger.append(await Promise.all(completed));
+    },
+    'engine.readMessage': (asked) => readMessage(services, asked),
+    'engine.answer': ({ identity, answer: given }) => answer(services, identity, given),
+    'engine.amend': async ({ planDigest, step, input }) => ({ planDigest: hashJson({ planDigest, step, input }) }),
+    'engine.announce': ({ identity, notice, key }) => services.announce(identity, notice, key),
+  };
+}

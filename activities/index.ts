@@ -1,0 +1,54 @@
+import type { Application } from './application/contract.js';
+import { applicationSteps } from './application/steps.js';
+import type { Netlify } from './netlify/contract.js';
+import { netlifySteps } from './netlify/steps.js';
+import type { Openai } from './openai/contract.js';
+import { openaiSteps } from './openai/steps.js';
+import type { Resend } from './resend/contract.js';
+import { resendSteps } from './resend/steps.js';
+import type { Slack } from './slack/contract.js';
+import { slackSteps } from './slack/steps.js';
+import type { AnyVerb, VerbInput, VerbOutput } from './step.js';
+import type { Stripe } from './stripe/contract.js';
+import { stripeSteps } from './stripe/steps.js';
+import type { Supabase } from './supabase/contract.js';
+import { supabaseSteps } from './supabase/steps.js';
+import type { Vault } from './vault/contract.js';
+import { vaultSteps } from './vault/steps.js';
+
+/** Everything that steps act on. Live there is one set; a rehearsal has one per root run. */
+export interface Systems {
+  readonly application: Application;
+  readonly netlify: Netlify;
+  readonly openai: Openai;
+  readonly resend: Resend;
+  readonly slack: Slack;
+  readonly stripe: Stripe;
+  readonly supabase: Supabase;
+  readonly vault: Vault;
+}
+
+/** The verbs of every system, over the given systems. */
+export function createSteps(systems: Systems) {
+  return {
+    application: applicationSteps(systems),
+    netlify: netlifySteps(systems),
+    openai: openaiSteps(systems),
+    resend: resendSteps(systems),
+    slack: slackSteps(systems),
+    stripe: stripeSteps(systems),
+    supabase: supabaseSteps(systems),
+    vault: vaultSteps(systems),
+  } satisfies Record<keyof Systems, Record<string, AnyVerb>>;
+}
+
+export type Steps = ReturnType<typeof createSteps>;
+
+/** The steps as a workflow calls them. */
+export type StepCalls = {
+  readonly [S in keyof Steps]: {
+    readonly [V in keyof Steps[S]]: Steps[S][V] extends AnyVerb
+      ? (input: VerbInput<Steps[S][V]>) => Promise<VerbOutput<Steps[S][V]>>
+      : never;
+  };
+};

@@ -1,0 +1,14 @@
+import type { VerbInfos } from '../verb-info.js';
+import type { resendSteps } from './steps.js';
+
+export const resendVerbs = {
+  createKey: {
+    title: 'Create a new Resend key for {secret} ({permission})',
+    returns: true,
+    critical: true,
+    within: '2 minutes',
+    giveUpAfter: '15 minutes',
+  },
+  deleteKey: { title: 'Revoke the Resend key {keyId}', returns: false, critical: true },
+  verifyKey: { title: 'Ask Resend whether it accepts {ref} with {permission}', returns: true },
+} as const satisfies VerbInfos<ReturnType<typeof resendSteps>>;

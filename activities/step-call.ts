@@ -1,0 +1,87 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { StepHeader } from '../workflows/engine/step-header.js';
+import type { Steps } from './index.js';
+import { stepKey, type AnyVerb, type Mode, type StepContext } from './step.js';
+import { verbs } from './verbs.js';
+
+/** The header of the step that is executed, put there by the ledger interceptor. */
+export const currentStep = new AsyncLocalStorage<StepHeader>();
+
+/** Namespace in which server-side time skipping is allowed, and nothing live ever runs. */
+export const REHEARSAL_NAMESPACE = 'rehearsal';
+
+export function modeOf(namespace: string): Mode {
+  return namespace === REHEARSAL_NAMESPACE ? 'rehearsal' : 'live';
+}
+
+/** Run ids start with the organisation; admission refuses others. */
+export function orgOf(run: string): string {
+  return run.split('.', 1)[0] ?? 'default';
+}
+
+/** Every verb as a Temporal activity, `system.verb`. `stepsFor` gives the verbs over the systems of a run. */
+export function stepActivities(stepsFor: (run: string) => Steps): Record<string, (input: unknown) => Promise<unknown>> {
+  const activities: Record<string, (input: unknown) => Promise<unknown>> = {};
+  for (const [system, infos] of Object.entries(verbs)) {
+    for (const name of Object.keys(infos)) {
+      activities[`${system}.${name}`] = (input) => {
+        const run = activityInfo().workflowExecution?.workflowId ?? '';
+        const ofSystem = stepsFor(run)[system as keyof Steps] as Record<string, AnyVerb | undefined>;
+        const verb = ofSystem[name];
+        if (verb === undefined) throw ApplicationFailure.nonRetryable(`There is no ${system}.${name}.`, 'NoSuchVerb');
+        return callVerb(verb, `${system}.${name}`, input);
+      };
+    }
+  }
+  return activities;
+}
+
+/**
+ * Executes a verb once. Where an earlier attempt may have acted and the verb can't simply be repeated, it looks first.
+ * @throws ApplicationFailure `InvalidStepInput`, `OutcomeUnknown` (both not retryable), or the verb's own
+ */
+async function callVerb(verb: AnyVerb, activity: string, rawInput: unknown): Promise<unknown> {
+  const info = activityInfo();
+  const run = info.workflowExecution?.workflowId ?? '';
+  const input = parse(verb.input, rawInput, activity);
+  const step: StepContext = {
+    key: stepKey(run, info.activityId),
+    stepId: info.activityId,
+    run,
+    org: orgOf(run),
+    mode: modeOf(info.namespace),
+    attempt: info.attempt,
+    heartbeat: (detail) => {
+      if (info.heartbeatTimeoutMs !== undefined) heartbeat(detail);
+    },
+    signal: cancellationSignal(),
+  };
+  const mayHaveActed = info.attempt > 1 || (currentStep.getStore()?.round ?? 1) > 1;
+  if (mayHaveActed && 'check' in verb) {
+    const found: unknown = await verb.check(input, step);
+    if (found === 'unknown') {
+      throw ApplicationFailure.nonRetryable(
+        `${activity}: an earlier attempt may have taken effect, and nobody can tell from here. Look at the system, then retry or mark it done by hand.`,
+        'OutcomeUnknown',
+      );
+    }
+    if (found !== 'not done') return result(verb, (found as { done: unknown }).done);
+  }
+  return result(verb, await verb.run(input, step));
+}
+
+function result(verb: AnyVerb, value: unknown): unknown {
+  return verb.output === undefined ? undefined : (verb.output.parse(value) as unknown);
+}
+
+function parse(schema: AnyVerb['input'], value: unknown, activity: string): unknown {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data as unknown;
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
+  throw ApplicationFailure.nonRetryable(
+    `${activity} can't take this input (${problems}). Retry with a changed input, or mend the runbook.`,
+    'InvalidStepInput',
+  );
+}

@@ -1,0 +1,13 @@
+/** Runs the sample application until it is told to stop: APPLICATION_DATA=folder APPLICATION_PORT=4600 main.ts */
+import { startSampleApplication } from './server.js';
+import { dataFolder } from './store.js';
+
+/** The port in the default APPLICATION_URL of config/application.yaml. */
+const DEFAULT_PORT = 4600;
+
+const application = await startSampleApplication({
+  folder: dataFolder(),
+  port: Number(process.env['APPLICATION_PORT'] ?? DEFAULT_PORT),
+});
+process.stdout.write(`The sample application is at ${application.url.href}\n`);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void application.close());

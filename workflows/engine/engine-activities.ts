@@ -1,0 +1,37 @@
+import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import type { EngineActivities } from '../../activities/engine/contract.js';
+
+/** No answer of the database in this time: the same read is made as a normal activity, which waits for it. */
+const READ_LOCALLY_WITHIN = '5 seconds';
+const RETRY = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' } as const;
+
+const local = proxyLocalActivities<EngineActivities>({
+  scheduleToCloseTimeout: READ_LOCALLY_WITHIN,
+  retry: { ...RETRY, maximumAttempts: 3 },
+});
+
+/** Engine activities have no schedule-to-close time-out: nothing can go on without the record. */
+const remote = proxyActivities<EngineActivities>({ startToCloseTimeout: '1 minute', retry: RETRY });
+
+/** A message to people must not hold a closed run's worker busy for ever. */
+const announcing = proxyActivities<EngineActivities>({
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: '1 day',
+  retry: RETRY,
+});
+
+export const engine = {
+  admit: remote['engine.admit'],
+  record: remote['engine.record'],
+  answer: remote['engine.answer'],
+  amend: remote['engine.amend'],
+  announce: announcing['engine.announce'],
+  /** Reads an inbox row: locally, or as a normal activity when that takes too long. */
+  readMessage: async (inboxId: string, run: string) => {
+    try {
+      return await local['engine.readMessage']({ inboxId, run });
+    } catch {
+      return await remote['engine.readMessage']({ inboxId, run });
+    }
+  },
+};

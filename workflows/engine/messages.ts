@@ -1,0 +1,19 @@
+import { defineQuery, defineSignal } from '@temporalio/workflow';
+import type { RunStatus } from './types.js';
+
+/** What a signal carries: everything else is in the inbox row, which the workflow reads itself. */
+export interface InboxPointer {
+  readonly inboxId: string;
+}
+
+/** A verdict on a gate. */
+export const decide = defineSignal<[InboxPointer]>('decide');
+/** A choice about a failed step, a manual step or a wait. */
+export const operate = defineSignal<[InboxPointer]>('operate');
+/** A remark for the record. */
+export const note = defineSignal<[InboxPointer]>('note');
+/** Stop the run and undo what it did. */
+export const cancel = defineSignal<[InboxPointer]>('cancel');
+
+/** The whole picture of a run. */
+export const status = defineQuery<RunStatus>('status');

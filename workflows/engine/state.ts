@@ -1,0 +1,85 @@
+import { workflowInfo } from '@temporalio/workflow';
+import type {
+  GateStatus,
+  Mode,
+  Origin,
+  Plan,
+  QuestionStatus,
+  RunOutcome,
+  RunStatus,
+  StepStatus,
+  WaitStatus,
+} from './types.js';
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** ISO 8601, UTC, by the run's own clock (virtual in a rehearsal). */
+export function isoNow(): string {
+  return new Date(Date.now()).toISOString();
+}
+
+/** `id` for its first use in a run, `id#2` for the second, ... */
+export function nthId(id: string, used: readonly string[]): string {
+  const earlier = used.filter((other) => other === id || other.startsWith(`${id}#`)).length;
+  return earlier === 0 ? id : `${id}#${earlier + 1}`;
+}
+
+/** Everything about a run that the `status` query shows. */
+export class RunState {
+  readonly run = workflowInfo().workflowId;
+  readonly mode: Mode = workflowInfo().namespace === 'rehearsal' ? 'rehearsal' : 'live';
+  readonly startedAt = isoNow();
+  org = 'default';
+  phase: 'admitting' | 'running' | 'undoing' | RunOutcome = 'admitting';
+  origin: Origin | null = null;
+  requesters: string[] = [];
+  plan: Plan = [];
+  planDigest: string | null = null;
+  closedAt: string | undefined;
+  notes = 0;
+  readonly steps: Writable<StepStatus>[] = [];
+  readonly gates: Writable<GateStatus>[] = [];
+  readonly waits: Writable<WaitStatus>[] = [];
+  readonly questions: QuestionStatus[] = [];
+  readonly undoStack: { readonly id: string; readonly what: string; readonly fn: () => Promise<unknown> }[] = [];
+
+  constructor(
+    readonly runbook: string,
+    readonly title: string,
+  ) {}
+
+  snapshot(): RunStatus {
+    return {
+      run: this.run,
+      runbook: this.runbook,
+      title: this.title,
+      org: this.org,
+      mode: this.mode,
+      state: this.visibleState(),
+      origin: this.origin,
+      requesters: this.requesters,
+      startedAt: this.startedAt,
+      now: isoNow(),
+      ...(this.closedAt === undefined ? {} : { closedAt: this.closedAt }),
+      planDigest: this.planDigest,
+      plan: this.plan,
+      steps: this.steps,
+      gates: this.gates,
+      waits: this.waits,
+      questions: this.questions,
+      undo: this.undoStack.map(({ what }) => what).reverse(),
+      notes: this.notes,
+    };
+  }
+
+  visibleState(): RunStatus['state'] {
+    if (this.phase !== 'running') return this.phase;
+    if (this.questions.length > 0) return 'asking';
+    const waits = this.gates.some((g) => g.state === 'open') || this.waits.some((w) => w.state === 'waiting');
+    return waits ? 'waiting' : 'running';
+  }
+
+  awaitsApproval(): boolean {
+    return this.gates.some((gate) => gate.state === 'open');
+  }
+}

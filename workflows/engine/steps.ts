@@ -1,0 +1,229 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  isCancellation,
+  proxyActivities,
+  rootCause,
+  TimeoutFailure,
+  type ActivityOptions,
+} from '@temporalio/workflow';
+import type { StepCalls } from '../../activities/index.js';
+import type { VerbInfo } from '../../activities/verb-info.js';
+import { verbs } from '../../activities/verbs.js';
+import { engine } from './engine-activities.js';
+import type { QuestionAnswer, Questions } from './questions.js';
+import { isLedgerUnavailable, LedgerPatience, type Journal } from './record.js';
+import { fillTitle } from './sentences.js';
+import { isoNow, type RunState } from './state.js';
+import type { OperatorChoice, StepStatus } from './types.js';
+
+const DEFAULT_WITHIN = '1 minute';
+const DEFAULT_GIVE_UP_AFTER = '10 minutes';
+const RETRY = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' } as const;
+
+/** Per-call deviations from what the verb declares. */
+export type StepTimeouts = Partial<Pick<VerbInfo, 'within' | 'giveUpAfter' | 'heartbeat'>>;
+
+export interface StepServices {
+  readonly state: RunState;
+  readonly journal: Journal;
+  readonly questions: Questions;
+  /** Group that is asked when a step fails. */
+  readonly operators: string;
+  /** @throws ApplicationFailure `NotInPlan` */
+  readonly assertPlanned: (id: string) => void;
+}
+
+type Outcome = { readonly result: unknown } | { readonly question: FailedStep };
+
+interface FailedStep {
+  readonly problem: string;
+  /** What a person does by hand, for a verb that nobody has automated yet. */
+  readonly instruction?: string;
+}
+
+/**
+ * The typed step calls: `await netlify.deploy({ site })` schedules the activity `netlify.deploy` with the activity
+ * id `netlify.deploy#n`, and asks a person when its own retries are exhausted.
+ */
+export function stepCalls(services: StepServices, timeouts: StepTimeouts = {}): StepCalls {
+  const calls = Object.entries(verbs).map(([system, infos]) => [
+    system,
+    Object.fromEntries(
+      Object.entries<VerbInfo>(infos).map(([name, info]) => [
+        name,
+        (input: unknown) => new Step(services, `${system}.${name}`, { ...info, ...timeouts }).run(input),
+      ]),
+    ),
+  ]);
+  return Object.fromEntries(calls) as StepCalls;
+}
+
+/** One step from its first attempt to its final outcome. */
+class Step {
+  private readonly id: string;
+  private readonly undo: boolean;
+  private revision = 1;
+
+  constructor(
+    private readonly services: StepServices,
+    private readonly activity: string,
+    private readonly info: VerbInfo,
+  ) {
+    const { state, assertPlanned } = services;
+    assertPlanned(activity);
+    this.undo = state.phase === 'undoing';
+    const base = this.undo ? `undo/${activity}` : activity;
+    const earlier = state.steps.filter((step) => step.id.startsWith(`${base}#`)).length;
+    this.id = `${base}#${earlier + 1}`;
+  }
+
+  async run(firstInput: unknown): Promise<unknown> {
+    const status: { -readonly [K in keyof StepStatus]: StepStatus[K] } = {
+      id: this.id,
+      title: fillTitle(this.info.title, firstInput),
+      state: 'running',
+      undo: this.undo,
+      startedAt: isoNow(),
+    };
+    this.services.state.steps.push(status);
+    const finish = (state: StepStatus['state']) => {
+      status.state = state;
+      status.endedAt = isoNow();
+    };
+    let input = firstInput;
+    try {
+      for (;;) {
+        status.state = 'running';
+        const outcome = await this.attempt(input, status);
+        if ('result' in outcome) {
+          finish('done');
+          return outcome.result;
+        }
+        status.state = 'failed';
+        const answer = await this.ask(status.title, outcome.question);
+        switch (answer.choice) {
+          case 'retry':
+            if (answer.input !== undefined) input = await this.changeInput(answer);
+            break;
+          case 'skip':
+            finish('skipped');
+            this.resolve('skipped', answer);
+            return undefined;
+          case 'done':
+            finish('done by hand');
+            this.resolve('done by hand', answer);
+            return answer.result;
+          case 'abort':
+            this.resolve('aborted', answer);
+            throw aborted(status.title, answer);
+          case 'cut-short':
+            break;
+          default:
+            answer.choice satisfies never;
+        }
+      }
+    } catch (error) {
+      finish('aborted');
+      throw error;
+    }
+  }
+
+  /** Schedules the activity until it succeeds or its retries are exhausted; an absent ledger is waited for. */
+  private async attempt(input: unknown, status: { state: StepStatus['state'] }): Promise<Outcome> {
+    const patience = new LedgerPatience();
+    for (;;) {
+      try {
+        const result = await this.schedule(input, status as StepStatus);
+        this.services.journal.announceLedgerBack();
+        return { result };
+      } catch (error) {
+        if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
+        if (!isLedgerUnavailable(error)) return { question: describeFailure(error) };
+        status.state = 'waiting for the ledger';
+        this.services.journal.announceLedgerAway();
+        await patience.pause();
+      }
+    }
+  }
+
+  private async schedule(input: unknown, status: StepStatus): Promise<unknown> {
+    const { within, giveUpAfter, heartbeat } = this.info;
+    const options: ActivityOptions = {
+      activityId: this.activityId(),
+      summary: status.title,
+      startToCloseTimeout: within ?? DEFAULT_WITHIN,
+      scheduleToCloseTimeout: giveUpAfter ?? DEFAULT_GIVE_UP_AFTER,
+      ...(heartbeat === undefined ? {} : { heartbeatTimeout: heartbeat }),
+      retry: RETRY,
+    };
+    const activities = proxyActivities<Record<string, (input: unknown) => Promise<unknown>>>(options);
+    return await activities[this.activity]?.(input);
+  }
+
+  /** A changed input is another request to the vendor, with a key of its own. */
+  private activityId(): string {
+    return this.revision === 1 ? this.id : `${this.id}~r${this.revision}`;
+  }
+
+  private async ask(title: string, failure: FailedStep): Promise<QuestionAnswer> {
+    const { returns, critical = false } = this.info;
+    const choices: OperatorChoice[] = ['retry', ...(returns ? [] : (['skip'] as const)), 'done'];
+    // An undo is never given up silently: it is retried, done by hand, or skipped by two people.
+    if (!this.undo) choices.push('abort');
+    return await this.services.questions.ask({
+      id: this.id,
+      kind: failure.instruction === undefined ? 'failed step' : 'manual step',
+      what: failure.instruction ?? title,
+      problem: failure.problem,
+      group: this.services.operators,
+      choices,
+      needsResult: returns,
+      critical: critical || this.undo,
+      revision: this.revision,
+    });
+  }
+
+  /** The changed input joins the plan, and whoever changed it the requesters. */
+  private async changeInput(answer: QuestionAnswer): Promise<unknown> {
+    const { state } = this.services;
+    this.revision += 1;
+    const { planDigest } = await engine.amend({ planDigest: state.planDigest ?? '', step: this.id, input: answer.input });
+    state.planDigest = planDigest;
+    if (!state.requesters.includes(answer.person)) state.requesters.push(answer.person);
+    return answer.input;
+  }
+
+  private resolve(choice: 'skipped' | 'done by hand' | 'aborted', answer: QuestionAnswer): void {
+    this.services.journal.record({
+      kind: 'step.resolved',
+      step: this.activityId(),
+      choice,
+      person: answer.person,
+      inbox: answer.inboxId,
+      result: answer.result ?? null,
+      final: true,
+    });
+  }
+}
+
+/** A person decided to stop the run; what was done is undone. */
+export function aborted(what: string, answer: QuestionAnswer): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(`${answer.person} stopped the run at "${what}".`, 'Aborted');
+}
+
+function describeFailure(error: ActivityFailure): FailedStep {
+  const cause = error.cause;
+  if (cause instanceof ApplicationFailure) {
+    const detail = cause.type === 'NotConfigured' ? (cause.details?.[0] as { instruction?: unknown } | undefined) : undefined;
+    return {
+      problem: cause.message,
+      ...(typeof detail?.instruction === 'string' ? { instruction: detail.instruction } : {}),
+    };
+  }
+  if (cause instanceof TimeoutFailure) {
+    const before = cause.cause === undefined ? '' : `; before that: ${rootCause(cause) ?? ''}`;
+    return { problem: `It did not end in time (${cause.timeoutType})${before}. Look at the system before you retry.` };
+  }
+  return { problem: rootCause(error) ?? error.message };
+}
