@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
-import type { StepContext } from './step.js';
+import { stepKey, type StepContext } from './step.js';
 import type { Vault } from './vault/contract.js';
 import { isRef, isSecretName } from './vault/ref.js';
 
@@ -38,12 +38,14 @@ export function keyName(secret: string, stepKey: string): string {
   return secret.replaceAll('/', '-').slice(0, LONGEST_NAME - mark.length) + mark;
 }
 
-/** How one vendor creates keys that carry a name and whose value is answered only once. */
+/** How one vendor creates keys that can be found again by their step, and whose value is answered only once. */
 export interface KeyMaker {
-  /** What to hand to `remove` for every key of exactly that name, looked up to the last page. */
-  named(name: string): Promise<readonly string[]>;
+  /** What to hand to `remove` for every key that was created under one of these step keys, up to the last page. */
+  madeBy(stepKeys: readonly string[]): Promise<readonly string[]>;
   remove(handle: string): Promise<void>;
-  create(name: string): Promise<{ readonly keyId: string; readonly handle: string; readonly value: string }>;
+  create(
+    stepKey: string,
+  ): Promise<{ readonly keyId: string; readonly handle: string; readonly value: string }>;
 }
 
 /**
@@ -60,10 +62,9 @@ export async function createStoredKey(
 ): Promise<NewKey> {
   const stored = await storedKey(vault, secret, step.key);
   if (stored !== undefined) return stored;
-  const name = keyName(secret, step.key);
-  const leftovers = await maker.named(name);
+  const leftovers = await maker.madeBy([step.key]);
   for (const handle of leftovers) await maker.remove(handle);
-  const created = await maker.create(name);
+  const created = await maker.create(step.key);
   // An attempt that was given up must not store: the next one may have removed its key already.
   step.signal.throwIfAborted();
   try {
@@ -78,6 +79,34 @@ export async function createStoredKey(
     const kept = await storedKey(vault, secret, step.key);
     if (kept === undefined) throw error;
     return kept;
+  }
+}
+
+/** How often a step may be repeated with changed input and still have all of its keys discarded. */
+const REVISIONS = 20;
+
+/** The idempotency keys of a step of a run: of its first form, and of those with changed input (`~r2` and on). */
+export function stepKeys(run: string, stepId: string): readonly string[] {
+  const revised = Array.from({ length: REVISIONS - 1 }, (_, n) => stepKey(run, `${stepId}~r${n + 2}`));
+  return [stepKey(run, stepId), ...revised];
+}
+
+/**
+ * Takes back what `createStoredKey` did in another step of the run, also when its answer was lost: harmless when it
+ * never happened.
+ * @param step id of the step that created the key: `openai.createKey#1`
+ */
+export async function discardStoredKey(
+  vault: Vault,
+  secret: string,
+  { run, step }: { readonly run: string; readonly step: string },
+  maker: Pick<KeyMaker, 'madeBy' | 'remove'>,
+): Promise<void> {
+  const keys = stepKeys(run, step);
+  for (const handle of await maker.madeBy(keys)) await maker.remove(handle);
+  for (const key of keys) {
+    const version = await vault.findByKey(secret, key);
+    if (version !== undefined) await vault.markRevoked(version.ref);
   }
 }
 

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import type { z } from 'zod';
 import type { StepHeader } from '../workflows/engine/step-header.js';
 import type { Steps } from './index.js';
 import { stepKey, type AnyVerb, type Mode, type StepContext } from './step.js';
@@ -45,7 +46,7 @@ export function stepActivities(stepsFor: (run: string) => Steps): Record<string,
 async function callVerb(verb: AnyVerb, activity: string, rawInput: unknown): Promise<unknown> {
   const info = activityInfo();
   const run = info.workflowExecution?.workflowId ?? '';
-  const input = parse(verb.input, rawInput, activity);
+  const input = parse(verb.input as z.ZodType, rawInput, activity);
   const step: StepContext = {
     key: stepKey(run, info.activityId),
     stepId: info.activityId,
@@ -76,9 +77,9 @@ function result(verb: AnyVerb, value: unknown): unknown {
   return verb.output === undefined ? undefined : (verb.output.parse(value) as unknown);
 }
 
-function parse(schema: AnyVerb['input'], value: unknown, activity: string): unknown {
+function parse(schema: z.ZodType, value: unknown, activity: string): unknown {
   const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data as unknown;
+  if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
   throw ApplicationFailure.nonRetryable(
     `${activity} can't take this input (${problems}). Retry with a changed input, or mend the runbook.`,

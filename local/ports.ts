@@ -1,4 +1,5 @@
-import { connect, createServer, type Server } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { createServer, type Server } from 'node:net';
 
 const LOOPBACK = '127.0.0.1';
 
@@ -27,39 +28,30 @@ function portOf(server: Server): number {
 }
 
 /**
- * Leaves the port in TIME_WAIT: Linux does not hand such a port out again for a minute, while a server that
- * asks for it by number gets it. The server's side of the connection has to close first.
+ * Below the ports that Linux gives to outgoing connections (32768 and up), and below 2^15: Temporal keeps its
+ * members' ports in a `smallint` column on Postgres.
  */
-async function reserve(server: Server): Promise<void> {
-  const accepted = new Promise<void>((resolve) => {
-    server.once('connection', (socket) => {
-      socket.end();
-      socket.once('close', () => {
-        resolve();
-      });
-      socket.resume();
-    });
-  });
-  await new Promise<void>((resolve, reject) => {
-    const client = connect(portOf(server), LOOPBACK);
-    client.once('error', reject);
-    client.once('close', () => {
-      resolve();
-    });
-    client.resume();
-  });
-  await accepted;
+const LOWEST_PORT = 15_000;
+const HIGHEST_PORT = 32_767;
+const CANDIDATES = 200;
+
+async function listenSomewhere(): Promise<Server> {
+  for (let candidate = 0; candidate < CANDIDATES; candidate++) {
+    try {
+      return await listen(randomInt(LOWEST_PORT, HIGHEST_PORT + 1));
+    } catch (error) {
+      if (!['EADDRINUSE', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
+  }
+  throw new Error(`No free port on ${LOOPBACK} between ${LOWEST_PORT} and ${HIGHEST_PORT}.`);
 }
 
 /** Free ports on the loopback interface, all different. Somebody may still take one: callers retry. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => listen(0)));
-  try {
-    await Promise.all(servers.map(reserve));
-    return servers.map(portOf);
-  } finally {
-    await Promise.all(servers.map(close));
-  }
+  const servers = await Promise.all(Array.from({ length: count }, listenSomewhere));
+  const ports = servers.map(portOf);
+  await Promise.all(servers.map(close));
+  return ports;
 }
 
 /** Whether all of these ports can be listened on now. */

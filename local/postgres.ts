@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -16,6 +25,7 @@ const START_WITHIN_MS = 60_000;
 /** Test files, workers and triggers each hold a pool. */
 const MAX_CONNECTIONS = 200;
 const PORT_ATTEMPTS = 4;
+const WORKPLACE = 'initdb-';
 
 export interface PostgresOptions {
   /** Folder of this stack; created when missing. The cluster is `<dataDir>/postgres`. */
@@ -84,11 +94,14 @@ function readPassword(dataDir: string, cluster: string): string {
   return password;
 }
 
-async function initialise(files: PostgresFiles, password: string): Promise<void> {
+async function initialise(files: PostgresFiles, password: string, durable: boolean): Promise<void> {
   if (existsSync(join(files.cluster, 'PG_VERSION'))) return;
   const parent = resolve(files.cluster, '..');
+  for (const name of readdirSync(parent)) {
+    if (name.startsWith(WORKPLACE)) rmSync(join(parent, name), { recursive: true, force: true });
+  }
   // Made beside its place and renamed when complete, so that an interrupted start leaves no half cluster.
-  const workplace = mkdtempSync(join(parent, 'initdb-'));
+  const workplace = mkdtempSync(join(parent, WORKPLACE));
   try {
     const passwordFile = join(workplace, 'password');
     writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
@@ -106,12 +119,16 @@ async function initialise(files: PostgresFiles, password: string): Promise<void>
       '-E',
       'UTF8',
     ];
-    const child = spawn(files.initdb, [...args, '--locale=C', '--no-instructions'], {
-      cwd: workplace,
-      env: { PATH: process.env['PATH'], LC_ALL: 'C' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...(files.user ?? {}),
-    });
+    const child = spawn(
+      files.initdb,
+      [...args, '--locale=C', '--no-instructions', ...(durable ? [] : ['--no-sync'])],
+      {
+        cwd: workplace,
+        env: { PATH: process.env['PATH'], LC_ALL: 'C' },
+        stdio: ['ignore', 'pipe', 'pipe'],
+        ...(files.user ?? {}),
+      },
+    );
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -213,7 +230,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
 
   const files = postgresFiles(dataDir);
   const password = readPassword(dataDir, files.cluster);
-  await initialise(files, password);
+  await initialise(files, password, durable);
   await clearStalePidFile(files.cluster);
 
   const portFile = join(dataDir, 'postgres.port');

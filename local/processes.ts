@@ -237,10 +237,23 @@ export async function startProcess(options: ServerProcessOptions): Promise<Serve
   };
 }
 
-/** The end of a log, for an error message. */
-export function lastLines(file: string, count = 15): string {
+const LogLine = z.object({ level: z.string(), msg: z.string(), error: z.string().optional() });
+const LINE_LENGTH = 300;
+
+/** Of a JSON line only what a person reads: Temporal puts a stack trace into each. */
+function readable(line: string): string {
   try {
-    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-count).join('\n');
+    const { level, msg, error } = LogLine.parse(JSON.parse(line));
+    return `${level}: ${msg}${error === undefined ? '' : `: ${error}`}`.slice(0, LINE_LENGTH);
+  } catch {
+    return line.slice(0, LINE_LENGTH);
+  }
+}
+
+/** The end of a log, for an error message. */
+export function lastLines(file: string, count = 10): string {
+  try {
+    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-count).map(readable).join('\n');
   } catch {
     return '(no log)';
   }

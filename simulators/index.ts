@@ -16,4 +16,4 @@ export const simulators = [
   slackSimulator,
   stripeSimulator,
   supabaseSimulator,
-] as readonly Simulator<never>[];
+] as readonly unknown[] as readonly Simulator<never>[];

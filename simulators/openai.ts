@@ -42,6 +42,8 @@ export interface OpenaiState {
   keys: Key[];
   /** Oldest first. */
   auditLogs: AuditEvent[];
+  /** Hashes of values that are accepted even after their keys were deleted. */
+  neverRefused: string[];
   /** Ids count up, so that they are the same in every run of a scenario. */
   ids: number;
 }
@@ -52,6 +54,7 @@ const initialState = (): OpenaiState => ({
   serviceAccounts: [],
   keys: [],
   auditLogs: [],
+  neverRefused: [],
   ids: 0,
 });
 
@@ -89,6 +92,21 @@ export function seedOpenai(world: World, seed: OpenaiSeed): { readonly keyIds: r
     audit(state, project, type, {}, actor, seconds(new Date(at)));
   }
   return { keyIds };
+}
+
+/** From now on the value is accepted whatever happens to its key: a revocation that does not take effect. */
+export function keepAccepting(world: World, value: string): void {
+  world.state(SYSTEM, initialState).neverRefused.push(hashOf(value));
+}
+
+/** Somebody revokes a key in OpenAI's dashboard, without any step. */
+export function revokeOpenaiKey(world: World, value: string): void {
+  const state = world.state(SYSTEM, initialState);
+  const hash = hashOf(value);
+  const key = state.keys.find((k) => k.hash === hash);
+  if (key === undefined) return;
+  state.keys = state.keys.filter((k) => k !== key);
+  world.effects.push({ system: SYSTEM, what: 'key deleted', subject: subjectOf(key.project, key.name) });
 }
 
 const ADMIN = { type: 'api_key', api_key: { type: 'user', id: 'key_admin', user: { id: 'user-sim' } } };
@@ -152,10 +170,13 @@ const incorrectKey = (key: string): Reply =>
 const bearer = ({ headers }: Call<OpenaiState>): string | undefined =>
   /^Bearer (.+)$/.exec(headers['authorization'] ?? '')?.[1];
 
-const keyOf = (call: Call<OpenaiState>): Key | undefined => {
+/** Whether the request carries the value of a project's key; notes the use. */
+function carriesKey(call: Call<OpenaiState>): boolean {
   const hash = hashOf(bearer(call) ?? '');
-  return call.state.keys.find((key) => key.hash === hash);
-};
+  const key = call.state.keys.find((k) => k.hash === hash);
+  if (key !== undefined) key.last_used_at = seconds();
+  return key !== undefined || call.state.neverRefused.includes(hash);
+}
 
 type Handler = (call: Call<OpenaiState>) => Reply;
 
@@ -346,9 +367,7 @@ const operations = {
     path: '/models',
     source: 'https://developers.openai.com/api/reference/resources/models/methods/list',
     handle: (call) => {
-      const key = keyOf(call);
-      if (key === undefined) return refusal(403, 'Admin API keys cannot be used for this endpoint.');
-      key.last_used_at = seconds();
+      if (!carriesKey(call)) return refusal(403, 'Admin API keys cannot be used for this endpoint.');
       return {
         body: { object: 'list', data: [{ id: 'gpt-sim', object: 'model', created: 0, owned_by: 'sim' }] },
       };
@@ -363,7 +382,7 @@ export const openaiSimulator: Simulator<OpenaiState> = {
   authenticate(call) {
     const key = bearer(call);
     if (key === undefined) return refusal(401, "You didn't provide an API key.");
-    return key === OPENAI_SIM_ADMIN_KEY || keyOf(call) !== undefined ? undefined : incorrectKey(key);
+    return key === OPENAI_SIM_ADMIN_KEY || carriesKey(call) ? undefined : incorrectKey(key);
   },
   operations,
 };

@@ -49,6 +49,16 @@ export function seedResend(world: World, seed: ResendSeed): { readonly keyIds: r
   };
 }
 
+/** Somebody revokes a key in Resend's dashboard, without any step. */
+export function revokeResendKey(world: World, value: string): void {
+  const state = world.state(SYSTEM, initialState);
+  const hash = hashOf(value);
+  const key = state.keys.find((k) => k.hash === hash);
+  if (key === undefined) return;
+  state.keys = state.keys.filter((k) => k !== key);
+  world.effects.push({ system: SYSTEM, what: 'key deleted', subject: subjectOf(key.name) });
+}
+
 const hashOf = (value: string): string => createHash('sha256').update(value).digest('hex');
 
 function nextId(state: ResendState): string {

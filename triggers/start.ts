@@ -1,5 +1,6 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import type { Pool } from 'pg';
+import { ulid } from 'ulid';
 import type { Ledger } from '../activities/ledger/contract.js';
 import { eventKey, type EntryOf } from '../activities/ledger/entry.js';
 import type { Configuration } from '../config/index.js';
@@ -14,7 +15,7 @@ import type { Assurance, Mode, Origin, RunRequest } from '../workflows/engine/ty
 import { TASK_QUEUE } from '../worker/connection.js';
 import { decideAdmission, type AdmissionCode, type AdmissionDecision } from './admission.js';
 import { findRunbook, type Catalogue, type CatalogueEntry } from './catalogue.js';
-import { InboxError, put, read, type PutResult } from './inbox.js';
+import { InboxError, put, read, recordOutcome, type PutResult } from './inbox.js';
 import type { Directory } from './people.js';
 import { newRunId } from './run-id.js';
 
@@ -177,7 +178,7 @@ async function startWorkflow(
     );
     return 'started';
   } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) return await whoseRun(client, message);
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return await whoseRun(options, message);
     throw new StartUnknown(
       `${spec.title}: Temporal did not answer, and it is not known whether run ${message.run} started. ` +
         'Look with `runbook runs`, or ask again with the same request id: it never starts twice.',
@@ -188,18 +189,16 @@ async function startWorkflow(
 
 /** An earlier attempt of the same request started it, or somebody else took the id. */
 async function whoseRun(
-  client: Client,
+  { client, pool }: StartOptions,
   message: PutResult,
 ): Promise<'started' | Extract<StartResult, { started: false }>> {
   const { memo } = await client.withDeadline(Date.now() + START_TIMEOUT_MS, () =>
     client.workflow.getHandle(message.run).describe(),
   );
   if (memo?.['inboxId'] === message.id) return 'started';
-  return {
-    started: false,
-    code: 'RunIdTaken',
-    sentence: `The run id ${message.run} is taken by another run. Ask again with a new request id.`,
-  };
+  const sentence = `The run id ${message.run} is taken by another run. Ask again with a new request id.`;
+  await recordOutcome(pool, message.id, { refused: 'RunIdTaken', sentence });
+  return { started: false, code: 'RunIdTaken', sentence };
 }
 
 async function recordRefusal(
@@ -225,5 +224,6 @@ async function recordRefusal(
     code,
     inbox: null,
   };
-  await ledger.append([{ eventKey: eventKey(refused), entry: refused }]);
+  // Each attempt is an entry: a run id that follows from an alert may be refused today and again tomorrow.
+  await ledger.append([{ eventKey: `${eventKey(refused)}/${ulid()}`, entry: refused }]);
 }

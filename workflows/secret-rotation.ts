@@ -23,7 +23,7 @@ const REVOCATION_LOOKS = 5;
 const LOOK_BACK_DAYS = 30;
 const DAY_MS = 86_400_000;
 
-const REPORT_CHANNEL = 'runbooks';
+const REPORT_CHANNEL = 'operations';
 
 interface Config {
   readonly secret: Secret;
@@ -187,7 +187,7 @@ export const secretRotation = runbook(
       },
       {
         name: 'Gemini key by hand',
-        input: { secret: 'google/ai-api-key', reason: 'On demand' },
+        input: { secret: 'google/ai-api-key', reason: 'On demand, no incident' },
         answers: {
           'create-by-hand': { by: 'Ada', choice: 'done', evidence: 'Created', handsIn: 'google/ai-api-key' },
           'revoke-old-key': { by: 'Grace', verdict: 'approve' },

@@ -50,10 +50,11 @@ export class AppendQueue {
       this.#scheduled = false;
       const calls = this.#take();
       this.#inFlight += 1;
-      void this.#flush(calls).finally(() => {
+      const done = (): void => {
         this.#inFlight -= 1;
         this.#schedule();
-      });
+      };
+      this.#flush(calls).then(done, done);
       this.#schedule();
     });
   }
@@ -66,6 +67,7 @@ export class AppendQueue {
     return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
   }
 
+  /** Never rejects: each call hears of its own fate. */
   async #flush(calls: readonly Call[]): Promise<void> {
     try {
       await this.#store(calls.flatMap((call) => call.leaves));

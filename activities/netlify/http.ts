@@ -43,7 +43,7 @@ export interface NetlifyConfig {
 type Call = Omit<RequestOptions, 'headers' | 'next'> & { readonly next?: string };
 
 const TOKEN_NEXT =
-  'Check that the Netlify token (NETLIFY_TOKEN) is valid and may manage this site, and the ids in the step, then retry.';
+  'Check that the Netlify token (NETLIFY_AUTH_TOKEN) is valid and may manage this site, and the ids in the step, then retry.';
 
 /** The real client of the Netlify API. */
 export const netlify = (config: NetlifyConfig): Netlify => {

@@ -3,11 +3,29 @@ import { ApplicationFailure } from '@temporalio/common';
 import canonicalize from 'canonicalize';
 import { z } from 'zod';
 import type { Systems } from '../index.js';
-import { createStoredKey, newKey, secretId, secretRef, vendorId } from '../new-key.js';
+import {
+  createStoredKey,
+  discardStoredKey,
+  keyName,
+  newKey,
+  secretId,
+  secretRef,
+  vendorId,
+} from '../new-key.js';
 import { verb } from '../step.js';
-import type { AuditLog } from './contract.js';
+import type { AuditLog, Openai } from './contract.js';
 
 const instant = z.iso.datetime({ offset: true });
+
+/** Keys by the names of their service accounts, with which they are deleted. */
+const keysOf = (openai: Openai, secret: string, project: string, signal: AbortSignal) => ({
+  async madeBy(stepKeys: readonly string[]) {
+    const names = new Set(stepKeys.map((key) => keyName(secret, key)));
+    const accounts = await openai.listServiceAccounts(project, { signal });
+    return accounts.filter(({ name }) => names.has(name)).map(({ id }) => id);
+  },
+  remove: (account: string) => openai.deleteServiceAccount(project, account, { signal }),
+});
 
 export const openaiSteps = ({ openai, vault }: Systems) => ({
   createKey: verb({
@@ -17,17 +35,21 @@ export const openaiSteps = ({ openai, vault }: Systems) => ({
     async run({ secret, project }, step) {
       const { signal } = step;
       return await createStoredKey(vault, secret, step, {
-        async named(name) {
-          const accounts = await openai.listServiceAccounts(project, { signal });
-          return accounts.filter((account) => account.name === name).map(({ id }) => id);
-        },
-        remove: (account) => openai.deleteServiceAccount(project, account, { signal }),
-        async create(name) {
+        ...keysOf(openai, secret, project, signal),
+        async create(stepKey) {
+          const name = keyName(secret, stepKey);
           const { id, api_key: key } = await openai.createServiceAccount(project, name, { signal });
           return { handle: id, keyId: key.id, value: key.value };
         },
       });
     },
+  }),
+
+  discardKey: verb({
+    input: z.object({ secret: secretId, project: vendorId, step: z.string().min(1) }),
+    repeatable: true,
+    run: ({ secret, project, step }, { run, signal }) =>
+      discardStoredKey(vault, secret, { run, step }, keysOf(openai, secret, project, signal)),
   }),
 
   deleteKey: verb({

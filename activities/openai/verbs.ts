@@ -9,6 +9,11 @@ export const openaiVerbs = {
     within: '2 minutes',
     giveUpAfter: '15 minutes',
   },
+  discardKey: {
+    title: 'Delete the OpenAI key that {step} created for {secret}',
+    returns: false,
+    critical: true,
+  },
   deleteKey: { title: 'Revoke the OpenAI key {keyId}', returns: false, critical: true },
   verifyKey: { title: 'Ask OpenAI whether it accepts {ref}', returns: true },
   searchAuditLogs: {

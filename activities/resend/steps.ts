@@ -1,9 +1,26 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
 import type { Systems } from '../index.js';
-import { createStoredKey, newKey, secretId, secretRef, vendorId } from '../new-key.js';
+import {
+  createStoredKey,
+  discardStoredKey,
+  keyName,
+  newKey,
+  secretId,
+  secretRef,
+  vendorId,
+} from '../new-key.js';
 import { verb } from '../step.js';
-import { permission } from './contract.js';
+import { permission, type Resend } from './contract.js';
+
+const keysOf = (resend: Resend, secret: string, signal: AbortSignal) => ({
+  async madeBy(stepKeys: readonly string[]) {
+    const names = new Set(stepKeys.map((key) => keyName(secret, key)));
+    const keys = await resend.listApiKeys({ signal });
+    return keys.filter(({ name }) => names.has(name)).map(({ id }) => id);
+  },
+  remove: (id: string) => resend.deleteApiKey(id, { signal }),
+});
 
 export const resendSteps = ({ resend, vault }: Systems) => ({
   createKey: verb({
@@ -13,17 +30,21 @@ export const resendSteps = ({ resend, vault }: Systems) => ({
     async run(input, step) {
       const { signal } = step;
       return await createStoredKey(vault, input.secret, step, {
-        async named(name) {
-          const keys = await resend.listApiKeys({ signal });
-          return keys.filter((key) => key.name === name).map(({ id }) => id);
-        },
-        remove: (id) => resend.deleteApiKey(id, { signal }),
-        async create(name) {
+        ...keysOf(resend, input.secret, signal),
+        async create(stepKey) {
+          const name = keyName(input.secret, stepKey);
           const { id, token } = await resend.createApiKey(name, input.permission, { signal });
           return { handle: id, keyId: id, value: token };
         },
       });
     },
+  }),
+
+  discardKey: verb({
+    input: z.object({ secret: secretId, step: z.string().min(1) }),
+    repeatable: true,
+    run: ({ secret, step }, { run, signal }) =>
+      discardStoredKey(vault, secret, { run, step }, keysOf(resend, secret, signal)),
   }),
 
   deleteKey: verb({

@@ -9,6 +9,11 @@ export const resendVerbs = {
     within: '2 minutes',
     giveUpAfter: '15 minutes',
   },
+  discardKey: {
+    title: 'Delete the Resend key that {step} created for {secret}',
+    returns: false,
+    critical: true,
+  },
   deleteKey: { title: 'Revoke the Resend key {keyId}', returns: false, critical: true },
   verifyKey: { title: 'Ask Resend whether it accepts {ref} with {permission}', returns: true },
 } as const satisfies VerbInfos<ReturnType<typeof resendSteps>>;

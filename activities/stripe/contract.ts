@@ -3,11 +3,11 @@ import { z } from 'zod';
 /**
  * Stripe's API as far as steps use it.
  *
- * Creating, rotating and expiring API keys is not part of it: those keys are managed in the Dashboard
- * (https://docs.stripe.com/keys). The generally available API has no resource for them; `/v2/iam/api_keys` exists
- * as a private preview only and is in neither the published API description nor the released SDK
- * (stripe-node 23.1.0). A runbook therefore has a person do it, and checks with `isKeyAccepted` and the
- * fingerprint of the handed-in value that the person did.
+ * Creating, rotating and expiring API keys is not part of it. Stripe documents the Dashboard for that
+ * (https://docs.stripe.com/keys), and its released SDK has no resource for API keys (stripe-node 23.1.0). There is a
+ * `/v2/iam/api_keys`, but only in preview versions of the API, which an account must be admitted to. A runbook
+ * therefore has a person do it, and checks with `isKeyAccepted` and the fingerprint of the handed-in value that the
+ * person did.
  */
 export interface Stripe {
   /**
@@ -20,8 +20,11 @@ export interface Stripe {
     endpoint: { url: string; events: readonly string[]; description: string },
     call: { key: string; signal?: AbortSignal | undefined },
   ): Promise<CreatedWebhookEndpoint>;
-  /** The webhook endpoints that carry this key in their metadata. */
-  findWebhookEndpoints(key: string, signal?: AbortSignal): Promise<readonly WebhookEndpoint[]>;
+  /** The webhook endpoints that carry one of these step keys in their metadata. */
+  findWebhookEndpoints(
+    stepKeys: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<readonly WebhookEndpoint[]>;
   /** @throws ApplicationFailure `VendorRefused` when there is no such endpoint. */
   switchWebhookEndpoint(id: string, status: WebhookEndpoint['status'], signal?: AbortSignal): Promise<void>;
   /** An endpoint that does not exist counts as deleted. */

@@ -166,7 +166,7 @@ export const stripe = ({ baseUrl = STRIPE_BASE_URL, apiKey, timeoutMs }: StripeC
     },
 
     /** https://docs.stripe.com/api/webhook_endpoints/list */
-    async findWebhookEndpoints(key, signal) {
+    async findWebhookEndpoints(stepKeys, signal) {
       const what = 'look for a webhook endpoint of an earlier attempt at Stripe';
       const found = [];
       for await (const endpoint of listed(webhookEndpoint, {
@@ -175,7 +175,7 @@ export const stripe = ({ baseUrl = STRIPE_BASE_URL, apiKey, timeoutMs }: StripeC
         next: NEXT.rights,
         signal,
       })) {
-        if (endpoint.metadata[STEP_METADATA] === key) found.push(endpoint);
+        if (stepKeys.includes(endpoint.metadata[STEP_METADATA] ?? '')) found.push(endpoint);
       }
       return found;
     },

@@ -1,11 +1,18 @@
 import { z } from 'zod';
 import type { Systems } from '../index.js';
-import { createStoredKey, newKey, secretId, secretRef, vendorId } from '../new-key.js';
+import { createStoredKey, discardStoredKey, newKey, secretId, secretRef, vendorId } from '../new-key.js';
 import { verb } from '../step.js';
+import type { Stripe } from './contract.js';
 
 const eventType = z
   .string()
   .regex(/^(\*|[a-z0-9_]+(\.[a-z0-9_]+)+)$/, 'is not an event type, for example "charge.failed"');
+
+const endpointsOf = (stripe: Stripe, signal: AbortSignal) => ({
+  madeBy: async (stepKeys: readonly string[]) =>
+    (await stripe.findWebhookEndpoints(stepKeys, signal)).map(({ id }) => id),
+  remove: (id: string) => stripe.deleteWebhookEndpoint(id, signal),
+});
 
 export const stripeSteps = ({ stripe, vault }: Systems) => ({
   verifyKey: verb({
@@ -26,17 +33,23 @@ export const stripeSteps = ({ stripe, vault }: Systems) => ({
     output: newKey,
     repeatable: true,
     async run({ secret, url, events }, step) {
-      const { key, signal } = step;
+      const { signal } = step;
       const endpoint = { url, events, description: `Created by runbook ${step.run}` };
       return await createStoredKey(vault, secret, step, {
-        named: async () => (await stripe.findWebhookEndpoints(key, signal)).map(({ id }) => id),
-        remove: (id) => stripe.deleteWebhookEndpoint(id, signal),
-        async create() {
+        ...endpointsOf(stripe, signal),
+        async create(key) {
           const { id, secret: value } = await stripe.createWebhookEndpoint(endpoint, { key, signal });
           return { handle: id, keyId: id, value };
         },
       });
     },
+  }),
+
+  discardWebhookEndpoint: verb({
+    input: z.object({ secret: secretId, step: z.string().min(1) }),
+    repeatable: true,
+    run: ({ secret, step }, { run, signal }) =>
+      discardStoredKey(vault, secret, { run, step }, endpointsOf(stripe, signal)),
   }),
 
   disableWebhookEndpoint: verb({

@@ -10,6 +10,11 @@ export const stripeVerbs = {
     within: '2 minutes',
     giveUpAfter: '15 minutes',
   },
+  discardWebhookEndpoint: {
+    title: 'Delete the Stripe webhook endpoint that {step} created for {secret}',
+    returns: false,
+    critical: true,
+  },
   disableWebhookEndpoint: { title: 'Disable Stripe webhook endpoint {endpointId}', returns: false },
   enableWebhookEndpoint: { title: 'Enable Stripe webhook endpoint {endpointId}', returns: false },
   deleteWebhookEndpoint: {

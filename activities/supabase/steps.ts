@@ -3,8 +3,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import canonicalize from 'canonicalize';
 import { z } from 'zod';
 import type { Systems } from '../index.js';
-import { newKey, secretId as secret, secretRef as ref, type NewKey } from '../new-key.js';
-import { stepKey, verb, type StepContext } from '../step.js';
+import { newKey, secretId as secret, secretRef as ref, stepKeys, type NewKey } from '../new-key.js';
+import { verb, type StepContext } from '../step.js';
 import type { SecretVersion } from '../vault/contract.js';
 import { LOG_RANGE_MS, LOG_ROWS_PER_PAGE, type KeyUse, type LogRange, type RevealedKey } from './contract.js';
 
@@ -27,15 +27,6 @@ const MINUTE_MS = 60_000;
  * 64 characters: https://supabase.com/docs/reference/api/v1-create-project-api-key
  */
 export const keyName = (stepKey: string): string => `runbook_${stepKey}`;
-
-/** How often a step may be repeated with changed input and still have all of its keys discarded. */
-const REVISIONS = 20;
-
-/** The idempotency keys of a step of a run: of its first form, and of those with changed input (`~r2` and on). */
-const stepKeys = (run: string, stepId: string): readonly string[] => [
-  stepKey(run, stepId),
-  ...Array.from({ length: REVISIONS - 1 }, (_, n) => stepKey(run, `${stepId}~r${n + 2}`)),
-];
 
 const storedKey = ({ ref, version, fingerprint, vendorId, state }: SecretVersion): NewKey => {
   if (vendorId !== null && state !== 'revoked') return { ref, version, fingerprint, keyId: vendorId };

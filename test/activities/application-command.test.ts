@@ -43,11 +43,12 @@ const secretEnv = { OLD_KEY: 'from', NEW_KEY: 'to' };
 const alive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
-    // A process that has ended but was not waited for yet still has its number.
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
     return false;
   }
+  const status = `/proc/${pid}/status`;
+  // A process that has ended but was not waited for yet still has its number.
+  return !existsSync(status) || !/^State:\s+Z/m.test(readFileSync(status, 'utf8'));
 };
 const lines = (name: string): string[] =>
   existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8').trim().split('\n') : [];

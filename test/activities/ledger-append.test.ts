@@ -139,7 +139,7 @@ describe('appending', () => {
       'SELECT count(DISTINCT xmin::text) AS n FROM ledger.leaf',
       database.adminUrl,
     );
-    return Number(result?.rows[0]?.n);
+    return Number(result?.rows[0]?.['n']);
   }
 });
 
@@ -281,8 +281,8 @@ describe('texts', () => {
       `SELECT string_agg(encode(leaf, 'escape'), '') AS all FROM ledger.leaf`,
       database.adminUrl,
     );
-    expect(String(leaves?.rows[0]?.all)).toContain(commitment);
-    expect(String(leaves?.rows[0]?.all)).not.toContain('canary');
+    expect(String(leaves?.rows[0]?.['all'])).toContain(commitment);
+    expect(String(leaves?.rows[0]?.['all'])).not.toContain('canary');
 
     await asSuperuser(`DELETE FROM ledger.disclosure WHERE subject = 'p_x'`, database.adminUrl);
     expect(await ledger.disclosed(common.org, commitment)).toBeUndefined();
@@ -366,7 +366,7 @@ describe('following', () => {
         `SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'follower' AND query LIKE 'LISTEN%'`,
         database.adminUrl,
       );
-      return result?.rows[0]?.n as number;
+      return result?.rows[0]?.['n'];
     };
     await expect.poll(listening).toBe(1);
     stop.abort();

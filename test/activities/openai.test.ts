@@ -7,8 +7,10 @@ import { openaiSteps } from '../../activities/openai/steps.js';
 import type { Vault } from '../../activities/vault/contract.js';
 import { memoryVault } from '../../activities/vault/memory.js';
 import {
+  keepAccepting,
   OPENAI_SIM_ADMIN_KEY,
   openaiSimulator,
+  revokeOpenaiKey,
   seedOpenai,
   type OpenaiState,
 } from '../../simulators/openai.js';
@@ -121,7 +123,7 @@ describe('createKey', () => {
 
   test('repeated with its key, it creates one key', async () => {
     const step = stepContext();
-    expect(await run(step)).toEqual(await run({ ...step, attempt: 2 } as typeof step));
+    expect(await run(step)).toEqual(await run({ ...step, attempt: 2 }));
     expect(effects()).toHaveLength(1);
   });
 
@@ -235,6 +237,39 @@ describe('createKey', () => {
   });
 });
 
+describe('discardKey', () => {
+  const created = stepContext({ stepId: 'openai.createKey#1' });
+  const undoing = stepContext({ stepId: 'undo/openai.createKey#1' });
+  const create = (step = created) => runVerb(steps().createKey, { secret, project }, step);
+  const discard = (step = 'openai.createKey#1') =>
+    runWithRetries(steps().discardKey, { secret, project, step }, undoing);
+
+  test('the key that a step created is deleted and its value marked as revoked, repeated or not', async () => {
+    const { ref } = await create();
+    await discard();
+    await discard();
+    expect(await client().acceptsKey(await vault.reveal(ref))).toBe(false);
+    expect(await vault.describe(ref)).toMatchObject({ state: 'revoked' });
+    expect(await client().acceptsKey(OLD_KEY)).toBe(true);
+    expect(effects().filter((effect) => effect.startsWith('service account deleted'))).toHaveLength(1);
+  });
+
+  test('a key whose answer was lost is deleted as well, also one of a step with changed input', async () => {
+    vendors.world.fail({ operation: 'openai.createServiceAccount', point: 'after', times: 2 });
+    await failureOf(create());
+    await failureOf(create(stepContext({ stepId: 'openai.createKey#1~r2' })));
+    expect(vendors.world.injected()).toBe(2);
+    await discard();
+    expect(state().keys.map(({ id }) => id)).toEqual([oldKeyId]);
+  });
+
+  test("it is harmless when nothing was created, and leaves other steps' keys alone", async () => {
+    const other = await create(stepContext({ stepId: 'openai.createKey#2' }));
+    await discard();
+    expect(await client().acceptsKey(await vault.reveal(other.ref))).toBe(true);
+  });
+});
+
 describe('deleteKey', () => {
   const run = (keyId: string, inProject = project) =>
     runWithRetries(steps().deleteKey, { project: inProject, keyId });
@@ -292,6 +327,14 @@ describe('verifyKey', () => {
     expect(await run(ref)).toEqual({ accepted: false });
   });
 
+  test('a key that was revoked by hand is refused; one whose revocation has no effect is not', async () => {
+    const ref = 'secret://openai/api-key@v1';
+    revokeOpenaiKey(vendors.world, OLD_KEY);
+    expect(await run(ref)).toEqual({ accepted: false });
+    keepAccepting(vendors.world, OLD_KEY);
+    expect(await run(ref)).toEqual({ accepted: true });
+  });
+
   test('a key that is only kept from listing models does not count as revoked', async () => {
     vendors.world.fail({ operation: 'openai.listModels', point: 'before', status: 403 });
     const failure = await failureOf(run('secret://openai/api-key@v1'));
@@ -332,7 +375,11 @@ describe('searchAuditLogs', () => {
     seedLogs(3, 'proj_other');
     const step = stepContext();
     const found = await run(step);
-    expect(found).toEqual({ events: 230, actors: 4, digest: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(found).toEqual({
+      events: 230,
+      actors: 4,
+      digest: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+    });
     expect(step.heartbeats).toHaveLength(3);
     expect(await run()).toEqual(found);
   });

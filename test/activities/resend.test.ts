@@ -7,6 +7,7 @@ import { memoryVault } from '../../activities/vault/memory.js';
 import {
   RESEND_SIM_ADMIN_KEY,
   resendSimulator,
+  revokeResendKey,
   seedResend,
   type ResendState,
 } from '../../simulators/resend.js';
@@ -141,6 +142,31 @@ describe('createKey', () => {
   });
 });
 
+describe('discardKey', () => {
+  const undoing = stepContext({ stepId: 'undo/resend.createKey#1' });
+  const create = (stepId = 'resend.createKey#1') =>
+    runVerb(steps().createKey, { secret, permission: 'full_access' }, stepContext({ stepId }));
+  const discard = () => runWithRetries(steps().discardKey, { secret, step: 'resend.createKey#1' }, undoing);
+
+  test('the key that a step created is deleted and its value marked as revoked, repeated or not', async () => {
+    const { ref } = await create();
+    await discard();
+    await discard();
+    expect(await client().accessOf(await vault.reveal(ref))).toBe('refused');
+    expect(await vault.describe(ref)).toMatchObject({ state: 'revoked' });
+    expect(effects()).toEqual(['key created: resend-api-key', 'key deleted: resend-api-key']);
+  });
+
+  test('a key whose answer was lost is deleted as well; those of other steps are left alone', async () => {
+    const other = await create('resend.createKey#2');
+    vendors.world.fail({ operation: 'resend.createApiKey', point: 'after' });
+    await failureOf(create());
+    expect(vendors.world.injected()).toBe(1);
+    await discard();
+    expect(state().keys.map(({ id }) => id)).toEqual([other.keyId, oldKeyId]);
+  });
+});
+
 describe('deleteKey', () => {
   const run = (keyId: string) => runWithRetries(steps().deleteKey, { keyId });
 
@@ -169,6 +195,11 @@ describe('verifyKey', () => {
   test('a key that may send is accepted, a revoked one is not', async () => {
     expect(await run('sending_access')).toEqual({ accepted: true });
     await runVerb(steps().deleteKey, { keyId: oldKeyId });
+    expect(await run('sending_access')).toEqual({ accepted: false });
+  });
+
+  test('a key that was revoked by hand is refused', async () => {
+    revokeResendKey(vendors.world, OLD_KEY);
     expect(await run('sending_access')).toEqual({ accepted: false });
   });
 

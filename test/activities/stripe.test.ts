@@ -253,6 +253,37 @@ describe('createWebhookEndpoint', () => {
   });
 });
 
+describe('discardWebhookEndpoint', () => {
+  const creating = stepContext({ stepId: 'stripe.createWebhookEndpoint#1' });
+  const discard = (vault: Vault) =>
+    runWithRetries(
+      steps(vault).discardWebhookEndpoint,
+      { secret: NEW_ENDPOINT.secret, step: creating.stepId },
+      stepContext({ stepId: `undo/${creating.stepId}` }),
+    );
+
+  it('deletes what the step created and marks its secret as revoked, repeated or not', async () => {
+    const vault = memoryVault();
+    const old = seedStripeEndpoint(vendors.world, { url: URL_OF_APP });
+    const { ref } = await runVerb(steps(vault).createWebhookEndpoint, NEW_ENDPOINT, creating);
+    await discard(vault);
+    await discard(vault);
+    expect(endpoints().map(({ id }) => id)).toEqual([old.id]);
+    expect(await vault.describe(ref)).toMatchObject({ state: 'revoked' });
+    expect(effects('webhook endpoint deleted')).toHaveLength(1);
+  });
+
+  it('deletes an endpoint whose creation was never answered', async () => {
+    const vault = memoryVault();
+    vendors.world.fail({ operation: 'stripe.createWebhookEndpoint', point: 'after' });
+    await failureOf(runVerb(steps(vault).createWebhookEndpoint, NEW_ENDPOINT, creating));
+    expect(vendors.world.injected('stripe.createWebhookEndpoint')).toBe(1);
+    expect(endpoints()).toHaveLength(1);
+    await discard(vault);
+    expect(endpoints()).toEqual([]);
+  });
+});
+
 describe('switching and deleting webhook endpoints', () => {
   it('disables and enables an endpoint, also when somebody switched it back in between', async () => {
     const { id } = seedStripeEndpoint(vendors.world, { url: URL_OF_APP });

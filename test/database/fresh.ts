@@ -23,11 +23,14 @@ export async function emptyDatabase(owner?: string): Promise<EmptyDatabase> {
   };
 }
 
-export async function asSuperuser(sql: string, url = stack().adminUrl): Promise<pg.QueryResult[]> {
+type Row = Readonly<Record<string, unknown>>;
+
+/** One result for each statement. */
+export async function asSuperuser(sql: string, url = stack().adminUrl): Promise<pg.QueryResult<Row>[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    const result: pg.QueryResult | pg.QueryResult[] = await client.query(sql);
+    const result: pg.QueryResult<Row> | pg.QueryResult<Row>[] = await client.query<Row>(sql);
     return Array.isArray(result) ? result : [result];
   } finally {
     await client.end();

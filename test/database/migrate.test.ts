@@ -145,7 +145,7 @@ describe('migrations', () => {
   test('a password is stored as the verifier that PostgreSQL itself would make', async () => {
     const name = await role('LOGIN');
     const [stored] = await asSuperuser(`SELECT rolpassword FROM pg_authid WHERE rolname = '${name}'`);
-    const verifier = String(stored?.rows[0]?.rolpassword);
+    const verifier = String(stored?.rows[0]?.['rolpassword']);
     const salt = Buffer.from(/^SCRAM-SHA-256\$4096:([^$]+)\$/.exec(verifier)?.[1] ?? '', 'base64');
     expect(scramVerifier(PASSWORD, salt)).toBe(verifier);
   });
@@ -181,7 +181,8 @@ describe('npm run migrate', () => {
     };
     const first = await run(env);
     roles.push(String(app), String(audit));
-    expect(first).toMatchObject({ code: 0, out: expect.stringContaining('0001_ledger') });
+    expect(first.out).toContain('0001_ledger');
+    expect(first.code).toBe(0);
     expect(first.out).not.toContain(PASSWORD);
     expect((await run(env)).out).toContain('newest state');
     const [reads] = await asSuperuser('SELECT count(*) FROM ledger.leaf', env.AUDIT_DATABASE_URL);

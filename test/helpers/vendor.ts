@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished } from 'vitest';
+import type { z } from 'zod';
 import {
   stepKey,
   type AnyVerb,
@@ -88,10 +89,11 @@ export async function runVerb<V extends AnyVerb>(
   input: VerbInput<V>,
   step: StepContext = stepContext(),
 ): Promise<VerbOutput<V>> {
-  const parsed = verb.input.safeParse(input);
+  // `AnyVerb` has lost the schemas' types; from here on they are schemas of something.
+  const { input: inputSchema, output: outputSchema } = verb as { input: z.ZodType; output?: z.ZodType };
+  const parsed = inputSchema.safeParse(input);
   if (!parsed.success) throw ApplicationFailure.nonRetryable(parsed.error.message, 'InvalidInput');
-  const output = (result: unknown): VerbOutput<V> =>
-    (verb.output === undefined ? undefined : verb.output.parse(result)) as VerbOutput<V>;
+  const output = (result: unknown): VerbOutput<V> => outputSchema?.parse(result) as VerbOutput<V>;
   if (step.attempt > 1 && 'check' in verb) {
     const found = await verb.check(parsed.data, step);
     if (found === 'unknown') {

@@ -29,7 +29,8 @@ async function withClient<T>(address: string, use: (client: Client) => Promise<T
 
 test('after a clean stop no process is left, and a run that waited is there after the next start', async () => {
   const dataDir = freshDataFolder();
-  const start = () => startStack({ dataDir, rehearsal: true, env: plainEnvironment(), publish: true });
+  const start = () =>
+    startStack({ dataDir, rehearsal: true, durable: false, env: plainEnvironment(), publish: true });
   const first = await start();
   afterwards(() => first.stop());
   await query(first.adminUrl, 'create table kept as select 7 as value');
@@ -70,6 +71,7 @@ test('what a process killed by SIGKILL leaves behind is stopped by the next star
   const next = await startStack({
     dataDir,
     rehearsal: false,
+    durable: false,
     env: plainEnvironment(),
     log: (line) => lines.push(line),
   });
@@ -83,9 +85,9 @@ test('what a process killed by SIGKILL leaves behind is stopped by the next star
 test('a second start on the same data folder says which process has it, and disturbs nothing', async () => {
   const dataDir = freshDataFolder();
   const running = await runStack(dataDir);
-  await expect(startStack({ dataDir, rehearsal: false, env: plainEnvironment() })).rejects.toThrow(
-    `already runs, in process ${running.child.pid ?? 0}`,
-  );
+  await expect(
+    startStack({ dataDir, rehearsal: false, durable: false, env: plainEnvironment() }),
+  ).rejects.toThrow(`already runs, in process ${running.child.pid ?? 0}`);
   expect(await query(running.adminUrl, 'select 1 as one')).toEqual([{ one: 1 }]);
   running.child.kill('SIGTERM');
   await running.exited;
@@ -112,6 +114,7 @@ test('when one server cannot be started the other one is stopped', async () => {
   const start = startStack({
     dataDir,
     rehearsal: false,
+    durable: false,
     env: plainEnvironment({ TEMPORAL_ADDRESS: '127.0.0.1:1' }),
     log: (line) => lines.push(line),
   });
@@ -120,7 +123,7 @@ test('when one server cannot be started the other one is stopped', async () => {
   );
   expect(lines.join('\n')).toContain('Postgres: listens');
   expect(existsSync(join(dataDir, 'postgres.pid.json'))).toBe(false);
-  const again = await startStack({ dataDir, rehearsal: false, env: plainEnvironment() });
+  const again = await startStack({ dataDir, rehearsal: false, durable: false, env: plainEnvironment() });
   await again.stop();
 });
 
@@ -136,6 +139,6 @@ test('a lock of a process that no longer lives is taken over, one of a living pr
   expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(self());
   if (lock.held) lock.release();
   expect(existsSync(file)).toBe(false);
-  const clean = await startStack({ dataDir, rehearsal: false, env: plainEnvironment() });
+  const clean = await startStack({ dataDir, rehearsal: false, durable: false, env: plainEnvironment() });
   await clean.stop();
 });

@@ -50,7 +50,7 @@ const send = (world = 'one', init: RequestInit & { path?: string } = {}) =>
     ...init,
     headers: { authorization: 'Bearer ok', ...init.headers },
   });
-const count = (world = 'one') => simulators.world(world).state('counter', counter.initialState) as Counter;
+const count = (world = 'one') => simulators.world(world).state<Counter>('counter', counter.initialState);
 
 describe('requests', () => {
   test('an operation gets its parameters, query and body, and answers as it says', async () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { databaseDirectory } from '../../triggers/people.js';
 import { start, StartUnknown, type StartOptions, type StartRequest } from '../../triggers/start.js';
 import { read } from '../../triggers/inbox.js';
-import { parseRunId } from '../../triggers/run-id.js';
+import { newRunId, parseRunId } from '../../triggers/run-id.js';
 import { catalogue, clientAt, fixture, road, type Fixture } from './fixture.js';
 
 let f: Fixture;
@@ -119,6 +119,22 @@ test('a run that was started although the answer was lost is the same run', asyn
   await f.pool.query('UPDATE engine.inbox SET relayed_at = NULL WHERE id = $1', [first.inboxId]);
   const { run, duplicate } = await started({ requestId });
   expect({ run, duplicate }).toEqual({ run: first.run, duplicate: true });
+});
+
+test('a run id that somebody else took is neither joined nor overwritten', async () => {
+  const run = newRunId({ org: 'default', runbook: 'changeKey', at: new Date() });
+  await f.live.client.workflow.start('changeKey', { workflowId: run, taskQueue: 'nobody-works-here' });
+  const result = await start(options(), request({ run }));
+  expect(result).toMatchObject({ started: false, code: 'RunIdTaken' });
+  const { rows } = await f.pool.query('SELECT outcome FROM engine.inbox WHERE run = $1', [run]);
+  expect(rows).toMatchObject([{ outcome: { refused: 'RunIdTaken' } }]);
+});
+
+test('a run id that is refused twice is on record twice', async () => {
+  const run = newRunId({ org: 'default', runbook: 'changeKey', at: new Date() });
+  await start(options(), request({ run, person: edsger }));
+  await start(options(), request({ run, person: null }));
+  expect(await entriesOf(run)).toMatchObject([{ code: 'MayNotStart' }, { code: 'NotAsked' }]);
 });
 
 test.each<[string, () => Partial<StartRequest>, string]>([
