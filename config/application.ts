@@ -233,6 +233,7 @@ export function applicationSchema(env: Environment) {
 /** `application.yaml` of a configuration folder. `${NAME}` is replaced when the file is read. */
 export function applicationFile(
   path: string,
+  // eslint-disable-next-line no-restricted-properties -- the file itself names the variables
   env: Environment = process.env,
   options: Omit<ConfigFileOptions, 'dependsOn'> = {},
 ): ConfigFile<ApplicationConfig> {

@@ -20,7 +20,9 @@ export async function assertAppRole(pool: pg.Pool): Promise<void> {
   );
   const rights = rows[0];
   if (rights === undefined) {
-    throw new Error('The database has no ledger yet. Execute `npm run migrate` with DATABASE_ADMIN_URL first.');
+    throw new Error(
+      'The database has no ledger yet. Execute `npm run migrate` with DATABASE_ADMIN_URL first.',
+    );
   }
   const problem = problemOf(rights);
   if (problem === undefined) return;

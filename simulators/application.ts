@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import { applicationSchemas, type ApplicationVerb } from '../activities/application/contract.js';
 import type { Call, Operation, Reply, Simulator } from './simulator.js';
@@ -95,7 +96,7 @@ const handlers: { readonly [V in ApplicationVerb]: Handler<V> } = {
   },
   searchLogs: ({ fingerprint }, { state }) => {
     const matches = state.logMatches[fingerprint] ?? state.logMatches['*'] ?? 0;
-    return { matches, digest: `${matches} matches` };
+    return { matches, digest: createHash('sha256').update(`${fingerprint} ${matches}`).digest('hex') };
   },
   fileIncidentReport: ({ title }, { state, effect }) => {
     const id = `INC-${state.reports.length + 1}`;
@@ -107,8 +108,8 @@ const handlers: { readonly [V in ApplicationVerb]: Handler<V> } = {
 
 const refuse = (status: number, message: string): Reply => ({ status, body: { error: { message } } });
 
-/** What looks only, and so is looked at again when it is asked again. `errorRate` uses up a rate, and is not. */
-const LOOKS: readonly ApplicationVerb[] = ['health', 'verifyEncrypted', 'searchLogs'];
+/** What is looked up anew whenever it is asked. `health` and `errorRate` use up what was prepared: once for each key. */
+const LOOKS: readonly ApplicationVerb[] = ['verifyEncrypted', 'searchLogs'];
 
 /** `POST /verbs/<verb>` takes the verb's input as JSON and answers with its output; it acts once for each key. */
 function operation<V extends ApplicationVerb>(verb: V): Operation<ApplicationState> {

@@ -79,7 +79,10 @@ const handlers: Readonly<Record<keyof typeof bodies, Handler>> = {
   CreateSecret({ state, body, effect }) {
     const { Name: name, ClientRequestToken: token, SecretString: text } = bodies.CreateSecret.parse(body);
     const existing = state.secrets[name];
-    if (existing !== undefined && (token === undefined || text === undefined || existing[token]?.text !== text)) {
+    if (
+      existing !== undefined &&
+      (token === undefined || text === undefined || existing[token]?.text !== text)
+    ) {
       return exception('ResourceExistsException', `the secret ${name} already exists`);
     }
     if (existing === undefined) {

@@ -17,7 +17,9 @@ export interface AnnouncerOptions {
 export function slackAnnouncer({ slackFor, directory, channel }: AnnouncerOptions): EngineServices['announce'] {
   return async ({ run, mode }, { about, target, groups, person, text }, key) => {
     const slack = slackFor(run);
-    if (activityInfo().attempt > 1 && (await slack.findByKey({ channel, key })) !== 'not done') return;
+    const earlier = activityInfo().attempt > 1 ? await slack.findByKey({ channel, key }) : 'not done';
+    // In doubt it is said twice: a message to people must not be lost.
+    if (typeof earlier === 'object') return;
     const named = await nameAll(text, directory);
     const who = person === null ? groups.map((group) => `@${group}`).join(' ') : ((await directory.nameOf(person)) ?? person);
     const where = target === null ? run : `${run} / ${target}`;

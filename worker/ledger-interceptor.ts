@@ -3,11 +3,11 @@ import { ApplicationFailure, defaultPayloadConverter, TemporalFailure } from '@t
 import type { ActivityInboundCallsInterceptor, ActivityInterceptorsFactory } from '@temporalio/worker';
 import { hashJson } from '../activities/hash.js';
 import type { Ledger } from '../activities/ledger/contract.js';
-import type { LedgerEntry } from '../activities/ledger/entry.js';
+import { eventKey, type EntryOf } from '../activities/ledger/entry.js';
 import type { Redactor } from '../activities/redactor.js';
 import { stepKey } from '../activities/step.js';
 import { currentStep, modeOf, orgOf } from '../activities/step-call.js';
-import { STEP_HEADER, type StepHeader } from '../workflows/engine/step-header.js';
+import { STEP_HEADER, stepOf, type StepHeader } from '../workflows/engine/step-header.js';
 
 /**
  * Writes each step's intent before its effect and its outcome after. No record, no effect: when the intent can't be
@@ -21,14 +21,12 @@ export function ledgerInterceptor(ledger: Ledger, redactor: Redactor): ActivityI
         if (payload === undefined) return await next(input).catch((error: unknown) => Promise.reject(redacted(error, redactor)));
         const header = defaultPayloadConverter.fromPayload<StepHeader>(payload);
         const attempt = describeAttempt(context, header);
-        const append = (suffix: string, entry: LedgerEntry) =>
-          ledger.append([{ eventKey: `${attempt.run}/step/${attempt.step}/${header.round}.${attempt.attempt}/${suffix}`, entry }]);
-        const { run, activityId } = { run: attempt.run, activityId: attempt.step };
-        await append('intent', {
+        const append = (entry: EntryOf<'step.intent' | 'step.outcome'>) => ledger.append([{ eventKey: eventKey(entry), entry }]);
+        await append({
           ...attempt,
           kind: 'step.intent',
           at: new Date().toISOString(),
-          key: stepKey(run, activityId),
+          key: stepKey(attempt.run, context.info.activityId),
           inputHash: hashJson(input.args[0]),
         });
         let output: unknown;
@@ -37,7 +35,7 @@ export function ledgerInterceptor(ledger: Ledger, redactor: Redactor): ActivityI
         } catch (error) {
           const clean = redacted(error, redactor);
           const type = clean instanceof ApplicationFailure ? (clean.type ?? 'Failure') : clean.name;
-          await append('outcome', {
+          await append({
             ...attempt,
             kind: 'step.outcome',
             at: new Date().toISOString(),
@@ -48,7 +46,7 @@ export function ledgerInterceptor(ledger: Ledger, redactor: Redactor): ActivityI
           });
           throw clean;
         }
-        await append('outcome', {
+        await appendFinal(ledger, {
           ...attempt,
           kind: 'step.outcome',
           at: new Date().toISOString(),
@@ -63,6 +61,18 @@ export function ledgerInterceptor(ledger: Ledger, redactor: Redactor): ActivityI
   });
 }
 
+/**
+ * A step has one final outcome. When its append was in doubt, the step is scheduled again and finds what it did; the
+ * entry of the first time then stands.
+ */
+async function appendFinal(ledger: Ledger, entry: EntryOf<'step.outcome'>): Promise<void> {
+  try {
+    await ledger.append([{ eventKey: `${entry.run}/step/${entry.step}/final`, entry }]);
+  } catch (error) {
+    if (!(error instanceof ApplicationFailure && error.type === 'EventKeyReused')) throw error;
+  }
+}
+
 function describeAttempt({ info }: Context, header: StepHeader) {
   const run = info.workflowExecution?.workflowId ?? '';
   return {
@@ -72,7 +82,7 @@ function describeAttempt({ info }: Context, header: StepHeader) {
     run,
     runbook: info.workflowType ?? '',
     virtual: header.virtual,
-    step: info.activityId,
+    step: stepOf(info.activityId),
     round: header.round,
     attempt: info.attempt,
     activity: info.activityType,

@@ -10,4 +10,12 @@ const application = await startSampleApplication({
   port: Number(process.env['APPLICATION_PORT'] ?? DEFAULT_PORT),
 });
 process.stdout.write(`The sample application is at ${application.url.href}\n`);
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void application.close());
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    application.close().catch((error: unknown) => {
+      process.stderr.write(`${String(error)}
+`);
+      process.exitCode = 1;
+    });
+  });
+}

@@ -9,7 +9,6 @@ import { memoryVault } from '../../activities/vault/memory.js';
 import { applicationSchema, type ApplicationConfig } from '../../config/application.js';
 import { parseConfig } from '../../config/load.js';
 import { applicationSimulator, seedApplication } from '../../simulators/application.js';
-import type { Simulator } from '../../simulators/simulator.js';
 import {
   assertLeaksNothing,
   assertRetries,
@@ -22,10 +21,7 @@ import {
 } from '../helpers/vendor.js';
 import { GITHUB_SIM_TOKEN, githubSimulator, type GithubState } from './application-github-simulator.js';
 
-const vendors = useSimulators(
-  applicationSimulator as unknown as Simulator,
-  githubSimulator as unknown as Simulator,
-);
+const vendors = useSimulators(applicationSimulator, githubSimulator);
 const OLD = 'the-old-webhook-secret-0123456789';
 const NEW = 'the-new-webhook-secret-9876543210';
 let vault: Vault;
@@ -51,17 +47,22 @@ describe('the application of a rehearsal', () => {
   test('answers every verb as it was prepared', async () => {
     seedApplication(vendors.world, {
       errorRates: [0.01, 0.2],
-      failingChecks: ['email'],
+      failingChecks: [['email'], []],
       encryptedFields: 40,
       unreadableFields: 2,
       logMatches: { '0123456789abcdef': 3 },
     });
     const app = simulated();
     const secret = 'database/encryption-key';
-    expect(await runVerb(app.health, { checks: ['email', 'payments'] })).toEqual({
+    expect(
+      await runVerb(app.health, { checks: ['email', 'payments'] }, stepContext({ stepId: 'g0' })),
+    ).toEqual({
       passed: false,
       failed: ['email'],
     });
+    expect((await runVerb(app.health, { checks: ['email'] }, stepContext({ stepId: 'h' }))).passed).toBe(
+      true,
+    );
     const rates = [];
     for (const stepId of ['a', 'b', 'c']) {
       rates.push((await runVerb(app.errorRate, { minutes: 30 }, stepContext({ stepId }))).ratio);
@@ -102,13 +103,21 @@ describe('the application of a rehearsal', () => {
   });
 
   test('acts once when the answer was lost', async () => {
-    const operations = ['application.redeploy', 'application.reencrypt', 'application.fileIncidentReport'];
+    seedApplication(vendors.world, { failingChecks: [['email'], []] });
+    const operations = [
+      'application.redeploy',
+      'application.reencrypt',
+      'application.fileIncidentReport',
+      'application.health',
+    ];
     for (const operation of operations) vendors.world.fail({ operation, point: 'after' });
     const app = simulated();
     await runWithRetries(app.redeploy, { component: 'api' }, stepContext({ stepId: 'a' }));
     await runWithRetries(app.reencrypt, { secret: 'db/key', ...REFS }, stepContext({ stepId: 'b' }));
     await runWithRetries(app.fileIncidentReport, { title: 't', summary: 's' }, stepContext({ stepId: 'c' }));
-    expect(operations.map((operation) => vendors.world.injected(operation))).toEqual([1, 1, 1]);
+    const health = await runWithRetries(app.health, { checks: ['email'] }, stepContext({ stepId: 'd' }));
+    expect(health.failed).toEqual(['email']);
+    expect(operations.map((operation) => vendors.world.injected(operation))).toEqual([1, 1, 1, 1]);
     expect(vendors.world.effects).toHaveLength(3);
   });
 
@@ -301,7 +310,7 @@ describe('config/application.yaml', () => {
     [
       'a variable that is not set',
       `verbs:\n  health:\n    http: { url: '\${NO_SUCH}/x' }`,
-      '${NO_SUCH} is not set',
+      `\${NO_SUCH} is not set`,
     ],
     [
       'a result that GitHub can not give',

@@ -14,7 +14,6 @@ import { vaultSteps } from '../../activities/vault/steps.js';
 import { createPool } from '../../database/pool.js';
 import { AWS_SIM_ACCESS_KEY_ID, awsSecretsManagerSimulator } from '../../simulators/aws-secrets-manager.js';
 import { HASHICORP_SIM_TOKEN, hashicorpVaultSimulator } from '../../simulators/hashicorp-vault.js';
-import type { Simulator } from '../../simulators/simulator.js';
 import { freshDatabase, type TestDatabase } from '../helpers/stack.js';
 import {
   assertLeaksNothing,
@@ -25,10 +24,7 @@ import {
   useSimulators,
 } from '../helpers/vendor.js';
 
-const vendors = useSimulators(
-  hashicorpVaultSimulator as unknown as Simulator,
-  awsSecretsManagerSimulator as unknown as Simulator,
-);
+const vendors = useSimulators(hashicorpVaultSimulator, awsSecretsManagerSimulator);
 const key = randomBytes(32);
 const fingerprint = fingerprinter(key);
 let database: TestDatabase;

@@ -6,7 +6,7 @@ import {
   type WorkflowInterceptors,
 } from '@temporalio/workflow';
 import type { coresdk } from '@temporalio/proto';
-import { STEP_HEADER, type StepHeader } from './step-header.js';
+import { STEP_HEADER, stepOf, type StepHeader } from './step-header.js';
 
 /** Receives every command of an activation, so that a replay can be compared command by command. */
 export interface ReplayRecorderSinks extends Sinks {
@@ -27,8 +27,9 @@ export const interceptors = (): WorkflowInterceptors => {
         scheduleActivity(input, next) {
           const activityId = input.options.activityId;
           if (activityId === undefined || input.activityType.startsWith('engine.')) return next(input);
-          const round = (rounds.get(activityId) ?? 0) + 1;
-          rounds.set(activityId, round);
+          const step = stepOf(activityId);
+          const round = (rounds.get(step) ?? 0) + 1;
+          rounds.set(step, round);
           const header: StepHeader = { round, virtual: new Date(Date.now()).toISOString() };
           return next({
             ...input,

@@ -7,3 +7,8 @@ export interface StepHeader {
   /** The run's clock when it was scheduled, ISO 8601 UTC. */
   readonly virtual: string;
 }
+
+/** The step of an activity id: a changed input (`~r2`) is another request, but the same step. */
+export function stepOf(activityId: string): string {
+  return activityId.replace(/~r\d+$/, '');
+}

@@ -64,6 +64,7 @@ class Step {
   private readonly id: string;
   private readonly undo: boolean;
   private revision = 1;
+  private resolved = false;
 
   constructor(
     private readonly services: StepServices,
@@ -125,6 +126,7 @@ class Step {
       }
     } catch (error) {
       finish('aborted');
+      if (!this.resolved) this.resolve('aborted');
       throw error;
     }
   }
@@ -194,14 +196,16 @@ class Step {
     return answer.input;
   }
 
-  private resolve(choice: 'skipped' | 'done by hand' | 'aborted', answer: QuestionAnswer): void {
+  /** The final outcome of a step that did not succeed; without an answer the run was cancelled meanwhile. */
+  private resolve(choice: 'skipped' | 'done by hand' | 'aborted', answer?: QuestionAnswer): void {
+    this.resolved = true;
     this.services.journal.record({
       kind: 'step.resolved',
-      step: this.activityId(),
+      step: this.id,
       choice,
-      person: answer.person,
-      inbox: answer.inboxId,
-      result: answer.result ?? null,
+      person: answer?.person ?? null,
+      inbox: answer?.inboxId ?? null,
+      result: answer?.result ?? null,
       final: true,
     });
   }

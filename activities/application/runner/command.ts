@@ -81,12 +81,14 @@ export function commandRunner(options: CommandRunnerOptions) {
     call.signal.throwIfAborted();
     const child = start(verb, { argv, cwd, env, graceMs: way.graceSeconds * 1000, limit });
     running.set(call.key, child);
+    const stop = (): void => {
+      child.stop().catch(() => undefined);
+    };
     let timedOut = false;
     const timeout = setTimeout(() => {
       timedOut = true;
-      void child.stop();
+      stop();
     }, way.timeoutSeconds * 1000);
-    const stop = (): void => void child.stop();
     call.signal.addEventListener('abort', stop);
     call.heartbeat();
     const alive = setInterval(() => call.heartbeat(), heartbeatMs);
@@ -136,6 +138,7 @@ export function commandRunner(options: CommandRunnerOptions) {
 function passedOn(): Record<string, string> {
   return Object.fromEntries(
     PASSED_ON.flatMap((name) => {
+      // eslint-disable-next-line no-restricted-properties -- a program needs what every program on this machine gets
       const value = process.env[name];
       return value === undefined ? [] : [[name, value]];
     }),
