@@ -45,6 +45,13 @@ const Variables = z.object({
   RUNBOOK_SIMULATORS_URL: baseUrl.optional(),
   VAULT_KEY_FILE: text.optional(),
   VAULT_KEY_COMMAND: text.optional(),
+  VAULT_BACKEND: z.enum(['postgres', 'hashicorp', 'aws'], { error: 'must be postgres, hashicorp or aws' }).optional(),
+  VAULT_ADDR: baseUrl.optional(),
+  VAULT_TOKEN: text.optional(),
+  VAULT_NAMESPACE: text.optional(),
+  VAULT_MOUNT: text.optional(),
+  AWS_REGION: text.optional(),
+  AWS_SECRETS_PREFIX: text.optional(),
   OPENAI_ADMIN_KEY: text.optional(),
   OPENAI_BASE_URL: baseUrl.optional(),
   RESEND_ADMIN_KEY: text.optional(),
@@ -84,6 +91,21 @@ export interface VendorAccess {
   readonly credential: string;
   readonly baseUrl: URL | undefined;
 }
+/** Where secret values are kept, and the key that encrypts them (postgres) and makes their fingerprints (always). */
+export interface VaultAccess {
+  readonly keyFile: string | undefined;
+  readonly keyCommand: string | undefined;
+  readonly backend:
+    | { readonly kind: 'postgres' }
+    | {
+        readonly kind: 'hashicorp';
+        readonly address: URL;
+        readonly token: string;
+        readonly namespace: string | undefined;
+        readonly mount: string | undefined;
+      }
+    | { readonly kind: 'aws'; readonly region: string; readonly prefix: string | undefined };
+}
 export type VendorName = 'openai' | 'resend' | 'supabase' | 'netlify' | 'stripe' | 'slack';
 
 export interface Environment {
@@ -99,7 +121,7 @@ export interface Environment {
   readonly acceptedAssurances: readonly Assurance[];
   readonly configDirectory: string;
   readonly dataDirectory: string;
-  readonly vault: { readonly keyFile: string | undefined; readonly keyCommand: string | undefined };
+  readonly vault: VaultAccess;
   /** Vendors whose credential is set. */
   readonly vendors: Readonly<Partial<Record<VendorName, VendorAccess>>>;
   readonly slackChannel: string | undefined;
@@ -153,7 +175,8 @@ export function readEnvironment(
       `TEMPORAL_NAMESPACE is ${REHEARSAL_NAMESPACE}, which is for rehearsals. Give live runs another one`,
     );
   }
-  if (problems.length > 0 || databaseUrl === undefined || live === undefined) {
+  const backend = vaultBackendFrom(names, problems);
+  if (problems.length > 0 || databaseUrl === undefined || live === undefined || backend === undefined) {
     throw new EnvironmentError(problems);
   }
 
@@ -170,11 +193,33 @@ export function readEnvironment(
     acceptedAssurances: local ? ['claimed', 'slack', 'token', 'step-up'] : ['slack', 'token', 'step-up'],
     configDirectory: resolve(ROOT, names.RUNBOOK_CONFIG_DIR ?? 'config'),
     dataDirectory: resolve(ROOT, names.RUNBOOK_DATA_DIR ?? '.data'),
-    vault: { keyFile: names.VAULT_KEY_FILE ?? ours?.vaultKeyFile, keyCommand: names.VAULT_KEY_COMMAND },
+    vault: {
+      keyFile: names.VAULT_KEY_FILE ?? (names.VAULT_KEY_COMMAND === undefined ? ours?.vaultKeyFile : undefined),
+      keyCommand: names.VAULT_KEY_COMMAND,
+      backend,
+    },
     vendors: vendorsFrom(names),
     slackChannel: names.SLACK_CHANNEL,
     simulatorsUrl: names.RUNBOOK_SIMULATORS_URL ?? ours?.simulatorsUrl,
   };
+}
+
+function vaultBackendFrom(names: Partial<Variables>, problems: string[]): VaultAccess['backend'] | undefined {
+  const { VAULT_BACKEND: kind = 'postgres', VAULT_ADDR: address, VAULT_TOKEN: token, AWS_REGION: region } = names;
+  switch (kind) {
+    case 'postgres':
+      return { kind };
+    case 'hashicorp':
+      if (address === undefined) problems.push('VAULT_ADDR is not set: the address of HashiCorp Vault');
+      if (token === undefined) problems.push('VAULT_TOKEN is not set: a token of HashiCorp Vault');
+      if (address === undefined || token === undefined) return undefined;
+      return { kind, address, token, namespace: names.VAULT_NAMESPACE, mount: names.VAULT_MOUNT };
+    case 'aws':
+      if (region === undefined) problems.push('AWS_REGION is not set: the region of AWS Secrets Manager');
+      return region === undefined ? undefined : { kind, region, prefix: names.AWS_SECRETS_PREFIX };
+    default:
+      return kind satisfies never;
+  }
 }
 
 function readStack(path: string): { stack?: LocalStack; problem?: string } {

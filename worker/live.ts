@@ -31,7 +31,7 @@ export async function startLiveWorker(options: LiveWorkerOptions): Promise<Host>
   const { environment, pool, ledger, configuration, application, directory, catalogue } = installation;
   const redactor = new Redactor();
   await syncPeople({ pool, access: configuration.access, org: environment.org });
-  const systems = await liveSystems({ environment, pool, application: () => application.get(), redactor });
+  const systems = await liveSystems({ environment, pool, ledger, application: () => application.get(), redactor });
   const steps = createSteps(systems);
   return await host({
     connection,

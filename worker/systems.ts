@@ -3,6 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Pool } from 'pg';
 import { applicationOver, createApplication } from '../activities/application/index.js';
 import type { Systems } from '../activities/index.js';
+import type { Ledger } from '../activities/ledger/contract.js';
 import { netlify } from '../activities/netlify/http.js';
 import { openai } from '../activities/openai/http.js';
 import type { Redactor } from '../activities/redactor.js';
@@ -11,8 +12,6 @@ import { slack } from '../activities/slack/http.js';
 import { stripe } from '../activities/stripe/http.js';
 import { supabase } from '../activities/supabase/http.js';
 import type { Vault } from '../activities/vault/contract.js';
-import { loadVaultKeys } from '../activities/vault/keys.js';
-import { postgresVault } from '../activities/vault/postgres.js';
 import type { ApplicationConfig } from '../config/application.js';
 import type { Environment, VendorAccess, VendorName } from '../config/environment.js';
 import { NETLIFY_TOKEN } from '../simulators/netlify.js';
@@ -21,6 +20,8 @@ import { RESEND_SIM_ADMIN_KEY } from '../simulators/resend.js';
 import { SLACK_SIMULATED_TOKEN } from '../simulators/slack.js';
 import { STRIPE_SIMULATED_KEY } from '../simulators/stripe.js';
 import { SUPABASE_TOKEN } from '../simulators/supabase.js';
+import { keepEvidence } from './evidence.js';
+import { openVault } from './vault.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -50,21 +51,21 @@ export function worldSystems(url: Simulated, vault: Vault): Systems {
 export interface LiveSystemsOptions {
   readonly environment: Pick<Environment, 'org' | 'vendors' | 'simulatorsUrl' | 'vault'>;
   readonly pool: Pool;
+  readonly ledger: Ledger;
   /** config/application.yaml, read at every call. */
   readonly application: () => ApplicationConfig;
   readonly redactor: Redactor;
 }
 
 /** The systems of an installation. Vendors without a credential are simulated on the local stack, else refused. */
-export async function liveSystems({ environment, pool, application, redactor }: LiveSystemsOptions): Promise<Systems> {
-  const { org, vendors, simulatorsUrl } = environment;
-  const keys = await loadVaultKeys(environment.vault);
-  const vault = redactingVault(postgresVault({ pool, org, keys }), redactor);
+export async function liveSystems({ environment, pool, ledger, application, redactor }: LiveSystemsOptions): Promise<Systems> {
+  const { vendors, simulatorsUrl } = environment;
+  const vault = redactingVault(await openVault(environment, pool), redactor);
   const base = simulatorsUrl?.href.replace(/\/$/, '');
   const url = base === undefined ? undefined : (system: string) => new URL(`${base}/w/${LOCAL_WORLD}/${system}`);
   return {
     ...vendorSystems(vendors, url),
-    application: createApplication({ config: application, vault, folder: ROOT }),
+    application: createApplication({ config: application, vault, folder: ROOT, evidence: keepEvidence(ledger) }),
     vault,
   };
 }

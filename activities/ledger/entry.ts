@@ -102,6 +102,9 @@ export const LedgerEntry = z.discriminatedUnion('kind', [
     final: z.literal(true),
   }),
 
+  /** What a command printed: its hash, and the commitment to the redacted output. */
+  kind('step.evidence', { step: id, round: count, attempt: count, sha256, evidence: sha256 }),
+
   kind('gate.opened', {
     gate: id,
     groups: z.array(id).min(1),
@@ -161,6 +164,7 @@ export type OnceKind =
   | 'step.intent'
   | 'step.outcome'
   | 'step.resolved'
+  | 'step.evidence'
   | 'gate.opened'
   | 'gate.closed'
   | 'message.received'
@@ -186,6 +190,8 @@ export function eventKey(entry: EntryOf<OnceKind>): string {
       return `${entry.run}/step/${entry.step}/${entry.round}.${entry.attempt}/outcome`;
     case 'step.resolved':
       return `${entry.run}/step/${entry.step}/resolved`;
+    case 'step.evidence':
+      return `${entry.run}/step/${entry.step}/${entry.round}.${entry.attempt}/evidence`;
     case 'gate.opened':
       return `${entry.run}/gate/${entry.gate}/opened`;
     case 'gate.closed':

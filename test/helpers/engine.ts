@@ -10,8 +10,6 @@ import { seedWorld } from '../../simulators/presets.js';
 import { simulators as allSimulators } from '../../simulators/index.js';
 import { startSimulators, type Simulators } from '../../simulators/server.js';
 import type { World } from '../../simulators/world.js';
-import { loadVaultKeys } from '../../activities/vault/keys.js';
-import { postgresVault } from '../../activities/vault/postgres.js';
 import { bundleWorkflows, type WorkflowBundle } from '../../worker/bundle.js';
 import { dataConverter } from '../../worker/connection.js';
 import type { Host } from '../../worker/host.js';
@@ -19,6 +17,7 @@ import { openInstallation, type Installation } from '../../worker/installation.j
 import { startLiveWorker } from '../../worker/live.js';
 import { RehearsalHost } from '../../worker/rehearsal/index.js';
 import { LOCAL_WORLD } from '../../worker/systems.js';
+import { openVault } from '../../worker/vault.js';
 import { freshDatabase, stack, type TestDatabase } from './stack.js';
 
 export const silent = pino({ level: 'silent' });
@@ -75,11 +74,7 @@ export async function testInstallation(): Promise<TestInstallation> {
   const environment = readEnvironment(variables);
   const installation = await openInstallation(environment, 'test');
   const world = simulators.world(LOCAL_WORLD);
-  const vault = postgresVault({
-    pool: installation.pool,
-    org: environment.org,
-    keys: await loadVaultKeys({ keyFile }),
-  });
+  const vault = await openVault(environment, installation.pool);
   await seedWorld(world, vault, installation.configuration.secrets.get());
   const connection = await Connection.connect({ address: temporalAddress });
   const native = await NativeConnection.connect({ address: temporalAddress });

@@ -4,7 +4,9 @@ import type { NativeConnection, Worker } from '@temporalio/worker';
 import type { Pool } from 'pg';
 import type { Ledger } from '../../activities/ledger/contract.js';
 import type { StoredEntry } from '../../activities/ledger/contract.js';
+import type { Steps } from '../../activities/index.js';
 import { Redactor } from '../../activities/redactor.js';
+import type { Vault } from '../../activities/vault/contract.js';
 import { memoryVault } from '../../activities/vault/memory.js';
 import type { Configuration } from '../../config/index.js';
 import { castDirectory } from '../../simulators/cast.js';
@@ -43,8 +45,10 @@ export interface RehearsalServices {
 }
 
 export interface RehearsalHooks {
-  /** Called with the world before the run starts: for faults that a script can't name. */
-  readonly prepare?: (world: World) => void;
+  /** Called with the seeded world and vault before the run starts: for faults that a script can't name. */
+  readonly prepare?: (world: World, vault: Vault) => void | Promise<void>;
+  /** The steps that the run gets in place of its own: to look on, and to fail where no request is made. */
+  readonly steps?: (steps: Steps) => Steps;
   /** Called once the run has started. */
   readonly onStart?: (run: string) => void;
 }
@@ -131,7 +135,7 @@ export class RehearsalHost {
     const inventory = configuration.secrets.get();
     await seedWorld(world, vault, inventory, rehearsal.world);
     for (const fault of rehearsal.faults ?? []) world.fail(fault);
-    hooks.prepare?.(world);
+    await hooks.prepare?.(world, vault);
     const send = async (message: SentMessage): Promise<void> => {
       const { id } = await put(pool, ledger, {
         ...message,
@@ -152,6 +156,7 @@ export class RehearsalHost {
       systems: worldSystems((system) => simulators.url(run, system), vault),
       inventory,
       rehearsal,
+      ...(hooks.steps === undefined ? {} : { wrapSteps: hooks.steps }),
       personId: (name) => directory.personByName(name),
       send,
     });

@@ -36,6 +36,7 @@ export interface SessionServices {
   readonly inventory: SecretInventory;
   readonly rehearsal: Rehearsal<unknown>;
   readonly personId: (name: string) => Promise<string | undefined>;
+  readonly wrapSteps?: (steps: Steps) => Steps;
   /** Puts a message into the inbox and relays it. */
   readonly send: (message: SentMessage) => Promise<void>;
 }
@@ -67,7 +68,8 @@ export class Session {
   private readonly failed: Promise<never>;
 
   constructor(private readonly services: SessionServices) {
-    this.steps = createSteps(services.systems);
+    const steps = createSteps(services.systems);
+    this.steps = services.wrapSteps?.(steps) ?? steps;
     this.failed = new Promise<never>((_resolve, reject) => (this.fail = reject));
     this.failed.catch(() => undefined);
   }

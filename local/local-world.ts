@@ -1,0 +1,35 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Vault } from '../activities/vault/contract.js';
+import type { SecretInventory } from '../config/secrets.js';
+import { simulators } from '../simulators/index.js';
+import { seedWorld } from '../simulators/presets.js';
+import { startSimulators, type Simulators } from '../simulators/server.js';
+import { LOCAL_WORLD } from '../worker/systems.js';
+
+/**
+ * Simulated vendors that remember over a restart: a run that waits since yesterday must find the keys it made.
+ * @param folder where they keep their state
+ */
+export async function startLocalSimulators(folder: string): Promise<Simulators> {
+  const file = join(folder, 'simulators.json');
+  const started = await startSimulators(simulators, {
+    onAnswer: (world) => {
+      if (world.name !== LOCAL_WORLD) return;
+      // Written whole or not at all: the stack may be killed at any moment.
+      writeFileSync(`${file}.new`, JSON.stringify(world.dump()));
+      renameSync(`${file}.new`, file);
+    },
+  });
+  if (existsSync(file)) {
+    started.world(LOCAL_WORLD).restore(JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>);
+  }
+  return started;
+}
+
+/** On the first start every secret of the inventory exists at its simulated vendor and in the vault. */
+export async function seedLocalWorld(simulated: Simulators, vault: Vault, inventory: SecretInventory): Promise<void> {
+  const [first] = inventory.keys();
+  if (first === undefined || (await vault.current(first)) !== undefined) return;
+  await seedWorld(simulated.world(LOCAL_WORLD), vault, inventory);
+}
