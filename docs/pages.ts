@@ -147,7 +147,7 @@ function describe({ entry, source }: RunbookFacts, id: string): string {
   const info = verbInfo(id);
   if (info !== undefined) {
     const title = info.title.replace(/\{(\w+)\}/g, '*$1*');
-    return `${title} (\`${id}\`)${info.critical === true ? '; skipping it takes a second person' : ''}`;
+    return `${title} (\`${id}\`)${info.critical === true && !info.returns ? '; skipping it takes a second person' : ''}`;
   }
   if (id.includes('.')) {
     throw new Error(

@@ -58,6 +58,16 @@ function siteOf(world: World, site: string): StoredSite {
   return found;
 }
 
+/** Somebody sets a variable of a site in one context, without any step. */
+export function setNetlifyVariable(
+  world: World,
+  { site, variable, context, value }: { site: string; variable: string; context: string; value: string },
+): void {
+  const { variables } = siteOf(world, site);
+  const stored = (variables[variable] ??= { isSecret: true, scopes: SECRET_SCOPES, values: {} });
+  stored.values[context] = digest(value);
+}
+
 /** Adds a site, with variables that are set in its production context. */
 export function seedNetlify(
   world: World,

@@ -3,11 +3,11 @@ import type { Vault } from '../activities/vault/contract.js';
 import type { Secret, SecretInventory } from '../config/secrets.js';
 import type { WorldPreset } from '../workflows/engine/types.js';
 import { seedApplication } from './application.js';
-import { seedNetlify } from './netlify.js';
+import { seedNetlify, setNetlifyVariable } from './netlify.js';
 import { keepAccepting, revokeOpenaiKey, seedOpenai } from './openai.js';
 import { revokeResendKey, seedResend } from './resend.js';
 import { createStripeKey, expireStripeKey, seedStripeEndpoint, seedStripeEvents, type StripePermission } from './stripe.js';
-import { revokeSupabaseKey, seedSupabase } from './supabase.js';
+import { revokeSupabaseKey, seedSupabase, setSupabaseSecret } from './supabase.js';
 import type { World } from './world.js';
 
 /** What the restricted Stripe keys of a world may do: what a step asks of them. */
@@ -30,6 +30,7 @@ export async function seedWorld(
     const known = vendorId !== undefined && preset.withoutKeyId?.includes(secret.id) !== true;
     const version = await vault.put(secret.id, value, { key: 'seed', ...(known ? { vendorId } : {}) });
     await vault.promote(version.ref);
+    deploySeeded(world, secret, value);
     if (preset.neverRefused?.includes(secret.id) === true) keepAccepting(world, value);
   }
   seedApplication(world, {
@@ -94,6 +95,22 @@ function seedPlaces(world: World, secrets: readonly Secret[]): void {
       .filter(({ provider }) => provider.kind === 'supabase' && provider.project === project)
       .map((secret) => ({ name: nameOf(secret), value: valueOf(world, secret, 'sb_secret_') }));
     seedSupabase(world, { project, keys });
+  }
+}
+
+/** The places that use a secret hold its value from the start. */
+function deploySeeded(world: World, { variable, deployedTo }: Secret, value: string): void {
+  for (const place of deployedTo) {
+    switch (place.system) {
+      case 'netlify':
+        setNetlifyVariable(world, { site: place.site, variable, context: place.context, value });
+        break;
+      case 'supabase':
+        setSupabaseSecret(world, place.project, variable, value);
+        break;
+      default:
+        place satisfies never;
+    }
   }
 }
 

@@ -70,7 +70,7 @@ async function serve<S>(
   });
   if (world.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, world.latencyMs));
   await world.passBarrier(name, 'before');
-  const before = world.takeFault(name, 'before');
+  const before = world.takeFault(name, 'before', rawBody);
   if (before !== undefined) {
     if (before.retryAfter !== undefined) response.set('retry-after', String(before.retryAfter));
     response.status(before.status).json({ error: { message: 'injected fault' } });
@@ -87,7 +87,7 @@ async function serve<S>(
   };
   const reply = simulator.authenticate?.(call) ?? (await operation.handle(call));
   await world.passBarrier(name, 'after');
-  if (world.takeFault(name, 'after') !== undefined) {
+  if (world.takeFault(name, 'after', rawBody) !== undefined) {
     request.socket.destroy();
     return;
   }

@@ -21,6 +21,7 @@ export {
   SUPABASE_PROJECT,
   SUPABASE_TOKEN,
   type SupabaseSeed,
+  setSupabaseSecret,
 } from './supabase/state.js';
 
 const KeyBody = z.strictObject({

@@ -15,6 +15,15 @@ export interface Fault {
   readonly status?: number;
   /** Retry-After header of a `before` fault, in seconds. */
   readonly retryAfter?: number;
+  /** Strikes only requests whose body contains this text. */
+  readonly containing?: string;
+}
+
+/** A fault that is armed, and how often it has struck. */
+export interface FaultHandle {
+  readonly injected: number;
+  /** It strikes no more. */
+  disarm(): void;
 }
 
 /** Something that changed at a vendor: what fault tests count. `subject` is the same in every run of a scenario. */
@@ -39,8 +48,9 @@ export interface Barrier {
   release(): void;
 }
 
-interface ArmedFault extends Required<Pick<Fault, 'operation' | 'point' | 'times' | 'status'>> {
+interface ArmedFault extends Required<Pick<Fault, 'operation' | 'point' | 'times' | 'status'>>, FaultHandle {
   readonly retryAfter: number | undefined;
+  readonly containing: string | undefined;
   left: number;
   injected: number;
 }
@@ -70,9 +80,12 @@ export class World {
     return this.states.get(system) as S;
   }
 
-  fail(fault: Fault): void {
-    const { operation, point, times = 1, status = 503, retryAfter } = fault;
-    this.faults.push({ operation, point, times, status, retryAfter, left: times, injected: 0 });
+  fail(fault: Fault): FaultHandle {
+    const { operation, point, times = 1, status = 503, retryAfter, containing } = fault;
+    const disarm = (): void => void (armed.left = 0);
+    const armed: ArmedFault = { operation, point, times, status, retryAfter, containing, left: times, injected: 0, disarm };
+    this.faults.push(armed);
+    return armed;
   }
 
   /** How often faults really struck. A fault test that does not look at this proves nothing. */
@@ -97,8 +110,10 @@ export class World {
   }
 
   /** The fault that strikes this request now, if any; counts it as injected. */
-  takeFault(operation: string, point: FaultPoint): ArmedFault | undefined {
-    const fault = this.faults.find((f) => f.operation === operation && f.point === point && f.left > 0);
+  takeFault(operation: string, point: FaultPoint, body = ''): ArmedFault | undefined {
+    const fault = this.faults.find(
+      (f) => f.operation === operation && f.point === point && f.left > 0 && body.includes(f.containing ?? ''),
+    );
     if (fault === undefined) return undefined;
     fault.left -= 1;
     fault.injected += 1;

@@ -102,6 +102,11 @@ export function revokeSupabaseKey(world: World, ref: string, value: string): voi
   world.effects.push({ system: SYSTEM, what: 'API key deleted', subject: ref });
 }
 
+/** Somebody sets an Edge Function secret, without any step. */
+export function setSupabaseSecret(world: World, ref: string, name: string, value: string): void {
+  projectOf(world, ref).secrets[name] = digest(value);
+}
+
 /** SHA-256 (hex) of an Edge Function secret; undefined when it is not set. */
 export function supabaseSecret(world: World, ref: string, name: string): string | undefined {
   return projectOf(world, ref).secrets[name];

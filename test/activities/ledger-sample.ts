@@ -82,6 +82,15 @@ export const everyKind: { readonly [K in LedgerEntry['kind']]: EntryOf<K> } = {
     resultHash: null,
     final: true,
   },
+  'step.evidence': {
+    ...common,
+    kind: 'step.evidence',
+    step: 'application.reencrypt#1',
+    round: 1,
+    attempt: 1,
+    sha256: HASH,
+    evidence: HASH,
+  },
   'gate.opened': {
     ...common,
     kind: 'gate.opened',

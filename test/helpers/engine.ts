@@ -10,6 +10,7 @@ import { seedWorld } from '../../simulators/presets.js';
 import { simulators as allSimulators } from '../../simulators/index.js';
 import { startSimulators, type Simulators } from '../../simulators/server.js';
 import type { World } from '../../simulators/world.js';
+import type { Catalogue } from '../../triggers/catalogue.js';
 import { bundleWorkflows, type WorkflowBundle } from '../../worker/bundle.js';
 import { dataConverter } from '../../worker/connection.js';
 import type { Host } from '../../worker/host.js';
@@ -115,10 +116,13 @@ export async function liveWorker(test: TestInstallation, bundle?: WorkflowBundle
   });
 }
 
-/** A rehearsal worker of an installation, in this process. */
-export async function rehearsalHost(test: TestInstallation): Promise<RehearsalHost> {
+/** A rehearsal worker of an installation, in this process; with other runbooks when a test brings its own. */
+export async function rehearsalHost(
+  test: TestInstallation,
+  own?: { readonly catalogue: Catalogue; readonly bundle: WorkflowBundle },
+): Promise<RehearsalHost> {
   const { rehearsal, native, installation, simulators, environment } = test;
-  const { pool, ledger, configuration, catalogue } = installation;
+  const { pool, ledger, configuration } = installation;
   return await RehearsalHost.open({
     client: rehearsal,
     connection: native,
@@ -126,8 +130,8 @@ export async function rehearsalHost(test: TestInstallation): Promise<RehearsalHo
     ledger,
     org: environment.org,
     configuration,
-    catalogue,
-    bundle: await workflowBundle(),
+    catalogue: own?.catalogue ?? installation.catalogue,
+    bundle: own?.bundle ?? (await workflowBundle()),
     simulators,
   });
 }

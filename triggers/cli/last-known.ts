@@ -147,6 +147,7 @@ export function lastKnown({ entries, execution, now, ...identity }: KnownFacts):
       case 'undo.ended':
         isUndoing = false;
         break;
+      case 'step.evidence':
       case 'gate.reminded':
       case 'question.reminded':
         break;

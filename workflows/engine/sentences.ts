@@ -23,11 +23,12 @@ export const REFUSALS: { readonly [C in RefusalCode]: string } = {
   RunClosed: 'The run is over. Nothing can be decided any more.',
 };
 
-/** Fills `{field}` of a verb's title from its input. Only strings and numbers are shown. */
+/** Fills `{field}` of a verb's title from its input: texts, numbers and lists of texts. */
 export function fillTitle(title: string, input: unknown): string {
   const fields = typeof input === 'object' && input !== null ? (input as Record<string, unknown>) : {};
   return title.replace(/\{(\w+)\}/g, (placeholder, name: string) => {
     const value = fields[name];
+    if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value.join(', ');
     return typeof value === 'string' || typeof value === 'number' ? String(value) : placeholder;
   });
 }

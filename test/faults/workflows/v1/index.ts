@@ -1,0 +1,3 @@
+import { askThenPostAs } from '../ask-then-post.js';
+
+export const askThenPost = askThenPostAs('old code');
