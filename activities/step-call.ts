@@ -74,7 +74,8 @@ async function callVerb(verb: AnyVerb, activity: string, rawInput: unknown): Pro
 }
 
 function result(verb: AnyVerb, value: unknown): unknown {
-  return verb.output === undefined ? undefined : (verb.output.parse(value) as unknown);
+  const schema = verb.output as z.ZodType | undefined;
+  return schema?.parse(value);
 }
 
 function parse(schema: z.ZodType, value: unknown, activity: string): unknown {

@@ -21,7 +21,7 @@ import type { BenchStack } from './stack.js';
 import { inTurn, median } from './statistics.js';
 
 const STEPS = 50;
-const PAIRS = 20;
+const PAIRS = 8;
 const SECRET = 'openai/api-key';
 const WORLD = 'bench';
 

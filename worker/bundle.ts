@@ -11,7 +11,7 @@ const QUIET: Logger = {
   debug: () => undefined,
   info: () => undefined,
   warn: () => undefined,
-  error: (message) => console.error(message),
+  error: (message) => process.stderr.write(`${message}\n`),
 };
 
 export interface WorkflowBundle {
@@ -23,11 +23,17 @@ export interface WorkflowBundle {
   readonly fileHash: string;
 }
 
-/** Bundles workflow code reproducibly, with zod stubbed out and the replay recorder in it. */
-export async function bundleWorkflows(workflowsPath = fileURLToPath(new URL('../workflows/index.ts', import.meta.url))): Promise<WorkflowBundle> {
+/**
+ * Bundles workflow code reproducibly, with zod stubbed out and the replay recorder in it.
+ * @param interceptorModules more files with workflow interceptors, after the recorder
+ */
+export async function bundleWorkflows(
+  workflowsPath = fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
+  interceptorModules: readonly string[] = [],
+): Promise<WorkflowBundle> {
   const { code } = await bundleWorkflowCode({
     workflowsPath,
-    workflowInterceptorModules: [RECORDER],
+    workflowInterceptorModules: [RECORDER, ...interceptorModules],
     logger: QUIET,
     webpackConfigHook: (config) => ({
       ...config,

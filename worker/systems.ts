@@ -126,20 +126,13 @@ interface Access {
 
 /** A vendor that this installation has no credential for: every call says so. */
 function withoutCredential<T extends object>(vendor: VendorName): T {
-  const refuse = () => {
-    const { variable } = VENDORS[vendor];
-    throw ApplicationFailure.nonRetryable(
-      `There is no credential for ${vendor}. Set ${variable} for the worker and retry, or do the step by hand.`,
-      'NoCredential',
+  const { variable } = VENDORS[vendor];
+  const refuse = (): Promise<never> =>
+    Promise.reject(
+      ApplicationFailure.nonRetryable(
+        `There is no credential for ${vendor}. Set ${variable} for the worker and retry, or do the step by hand.`,
+        'NoCredential',
+      ),
     );
-  };
-  return new Proxy({} as T, { get: () => () => Promise.reject(caught(refuse)) });
-}
-
-function caught(refuse: () => never): unknown {
-  try {
-    return refuse();
-  } catch (error) {
-    return error;
-  }
+  return new Proxy({} as T, { get: () => refuse });
 }

@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import { NativeConnection, Worker, type InjectedSinks } from '@temporalio/worker';
+import { Worker, type InjectedSinks, type NativeConnection } from '@temporalio/worker';
 import type { EngineServices } from '../activities/engine/index.js';
 import { engineActivities } from '../activities/engine/index.js';
 import type { Redactor } from '../activities/redactor.js';

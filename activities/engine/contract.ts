@@ -1,4 +1,4 @@
-import type { Assurance, MessageRead, Mode, Origin, Plan, RefusalCode, RunRequest } from '../../workflows/engine/types.js';
+import type { MessageRead, Mode, Origin, Plan, RefusalCode, RunRequest } from '../../workflows/engine/types.js';
 import type { LedgerEntry } from '../ledger/entry.js';
 
 export interface AdmitRequest {

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import type { z } from 'zod';
 import { read, recordOutcome, type InboxRow } from '../../triggers/inbox.js';
 import type { Directory } from '../../triggers/people.js';
 import type { Assurance, MessageRead } from '../../workflows/engine/types.js';
@@ -58,21 +59,20 @@ function verbOf(steps: Steps, target: string | null): AnyVerb | undefined {
 function parseValues(steps: Steps, { target, body }: InboxRow): { input?: unknown; result?: unknown; problem?: string } {
   const verb = verbOf(steps, target);
   const values: { input?: unknown; result?: unknown; problem?: string } = {};
-  const parse = (what: 'input' | 'result', schema: AnyVerb['input'] | undefined, value: unknown) => {
+  const parse = (what: 'input' | 'result', schema: z.ZodType | undefined, value: unknown) => {
     if (value === undefined) return;
     if (schema === undefined) {
       values.problem = `this step takes no ${what}`;
       return;
     }
     const parsed = schema.safeParse(value);
-    if (parsed.success) values[what] = parsed.data as unknown;
+    if (parsed.success) values[what] = parsed.data;
     else {
-      const issues = parsed.error.issues as readonly { path: PropertyKey[]; message: string }[];
-      values.problem = issues.map(({ path, message }) => `${what} ${path.join('.')}: ${message}`).join('; ');
+      values.problem = parsed.error.issues.map(({ path, message }) => `${what} ${path.join('.')}: ${message}`).join('; ');
     }
   };
-  parse('input', verb?.input, body.input);
-  parse('result', verb?.output, body.result);
+  parse('input', verb?.input as z.ZodType | undefined, body.input);
+  parse('result', verb?.output as z.ZodType | undefined, body.result);
   return values;
 }
 

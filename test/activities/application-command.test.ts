@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createApplication } from '../../activities/application/index.js';
 import type { Evidence } from '../../activities/application/runner/command.js';
-import { redact } from '../../activities/application/runner/redact.js';
+import { redact } from '../../activities/redact.js';
 import { memoryVault } from '../../activities/vault/memory.js';
 import { applicationSchema, type ApplicationConfig } from '../../config/application.js';
 import { assertLeaksNothing, failureOf, stepContext } from '../helpers/vendor.js';

@@ -79,7 +79,11 @@ export function elapsed(iso: string, startedAt: string): string {
 /** Columns of equal width; the last one is not padded. Cells may not be coloured yet. */
 export function columns(rows: readonly (readonly string[])[]): string[][] {
   const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));
+  for (const row of rows) {
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, cell.length);
+    });
+  }
   return rows.map((row) =>
     row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))),
   );

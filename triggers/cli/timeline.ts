@@ -100,7 +100,7 @@ function sentence(entry: LedgerEntry, names: Names, verbs: Verbs, options: Forma
             text: `${step(entry.step)}: it is not known whether attempt ${entry.attempt} took effect`,
           };
         default:
-          return entry.outcome satisfies never;
+          return entry satisfies never;
       }
     case 'step.resolved': {
       const isDone = entry.choice === 'done by hand';
@@ -135,7 +135,7 @@ function sentence(entry: LedgerEntry, names: Names, verbs: Verbs, options: Forma
         case 'cancelled':
           return { symbol: '–', tone: 'quiet', text: `Not asked any more: ${gate(entry.gate)}` };
         default:
-          return entry.outcome satisfies never;
+          return entry satisfies never;
       }
     }
     case 'message.received': {

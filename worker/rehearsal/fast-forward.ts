@@ -1,11 +1,10 @@
 import type { Client } from '@temporalio/client';
+import proto from '@temporalio/proto';
 import Long from 'long';
 
 /** Skips per jump: a drill of 72 hours with half-hourly timers has 144, and reminders come on top. */
 const MAX_SKIPS = 100_000;
-/** temporal.api.enums.v1.FastForwardPollingResult */
-const COMPLETED = 2;
-const FAILED = 3;
+const { FastForwardPollingResult } = proto.temporal.api.enums.v1;
 
 /** A server that does not skip time for this namespace. */
 export class CannotSkipTime extends Error {
@@ -71,8 +70,8 @@ export async function jumpEnded(
           fastForwardId,
         }),
       );
-      if (fastForwardPollingResult === COMPLETED) return 'arrived';
-      if (fastForwardPollingResult === FAILED) return 'failed';
+      if (fastForwardPollingResult === FastForwardPollingResult.FAST_FORWARD_POLLING_RESULT_FAST_FORWARD_COMPLETED) return 'arrived';
+      if (fastForwardPollingResult === FastForwardPollingResult.FAST_FORWARD_POLLING_RESULT_FAST_FORWARD_FAILED) return 'failed';
     } catch (error) {
       if (signal.aborted) break;
       throw error;

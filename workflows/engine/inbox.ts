@@ -28,6 +28,8 @@ export class Inbox {
   private readonly seen = new Set<string>();
   private working = false;
   private closed = false;
+  /** Answers to people that are under way. */
+  private answers = 0;
   private handlers: { readonly [K in ReadMessage['kind']]: MessageHandler } | undefined;
 
   /** Signal handlers are registered in the constructor: before the run's first await. */
@@ -73,7 +75,8 @@ export class Inbox {
   private work(): void {
     if (this.working || (this.handlers === undefined && !this.closed)) return;
     this.working = true;
-    void CancellationScope.nonCancellable(async () => {
+    // eslint-disable-next-line @typescript-eslint/no-floating-promises -- an unexpected error must fail the workflow task
+    CancellationScope.nonCancellable(async () => {
       for (let arrival = this.queue[0]; arrival !== undefined; arrival = this.queue[0]) {
         await this.handle(arrival);
         this.queue.shift();
@@ -97,7 +100,8 @@ export class Inbox {
     };
     // Not awaited: the next step must not wait for the answer to a person. `closing` waits for it.
     this.answers += 1;
-    void CancellationScope.nonCancellable(async () => {
+    // eslint-disable-next-line @typescript-eslint/no-floating-promises -- an unexpected error must fail the workflow task
+    CancellationScope.nonCancellable(async () => {
       await untilRecorded(() =>
         engine.answer.executeWithOptions({ activityId: `engine.answer/${arrival.inboxId}`, summary: answer.sentence }, [
           { identity: this.journal.identity, answer },
@@ -106,8 +110,6 @@ export class Inbox {
       this.answers -= 1;
     });
   }
-
-  private answers = 0;
 
   /** Settles when everybody who sent a message was answered. */
   async answered(): Promise<void> {

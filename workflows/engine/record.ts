@@ -71,7 +71,7 @@ export class Journal {
     this.sequence += 1;
     this.queue.push({
       eventKey: `${this.state.run}/engine/${this.sequence}`,
-      entry: { ...entry, virtual: isoNow() } as RunEntry,
+      entry: { ...entry, virtual: isoNow() },
     });
     if (!this.writing) this.inBackground(() => this.write());
   }
@@ -144,6 +144,7 @@ export class Journal {
   }
 
   private inBackground(work: () => Promise<void>): void {
-    void CancellationScope.nonCancellable(work);
+    // eslint-disable-next-line @typescript-eslint/no-floating-promises -- an unexpected error must fail the workflow task
+    CancellationScope.nonCancellable(work);
   }
 }

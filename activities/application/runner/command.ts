@@ -6,7 +6,7 @@ import { placeholder, type CommandWay } from '../../../config/application.js';
 import type { Vault } from '../../vault/contract.js';
 import { applicationSchemas, type ApplicationCall, type ApplicationVerb } from '../contract.js';
 import { startProcess, type ProcessResult, type RunningProcess } from './process.js';
-import { redact } from './redact.js';
+import { redact } from '../../redact.js';
 import { revealFields } from './secrets.js';
 
 /** What one attempt of a command printed, without secrets. */

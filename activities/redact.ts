@@ -21,13 +21,17 @@ const SHORTEST_PART = 6;
 
 /** Takes the given values (also encoded, also line by line) and everything of a credential's shape out of a text. */
 export function redact(text: string, values: readonly string[]): string {
+  return SHAPES.reduce((rest, shape) => rest.replace(shape, REDACTED), redactValues(text, values));
+}
+
+/** Takes the given values out of a text, also encoded and line by line. */
+export function redactValues(text: string, values: readonly string[]): string {
   const parts = values
     .flatMap((value) => [value, ...value.split(/\r?\n/).filter((line) => line.length >= SHORTEST_PART)])
     .flatMap(encodings)
     .filter((part) => part !== '');
   const longestFirst = [...new Set(parts)].sort((a, b) => b.length - a.length);
-  const withoutValues = longestFirst.reduce((rest, part) => rest.split(part).join(REDACTED), text);
-  return SHAPES.reduce((rest, shape) => rest.replace(shape, REDACTED), withoutValues);
+  return longestFirst.reduce((rest, part) => rest.split(part).join(REDACTED), text);
 }
 
 function encodings(value: string): string[] {
