@@ -2,20 +2,14 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { z } from 'zod';
+import { modeOf } from '../workflows/engine/mode.js';
 import type { StepHeader } from '../workflows/engine/step-header.js';
 import type { Steps } from './index.js';
-import { stepKey, type AnyVerb, type Mode, type StepContext } from './step.js';
+import { stepKey, type AnyVerb, type StepContext } from './step.js';
 import { verbs } from './verbs.js';
 
 /** The header of the step that is executed, put there by the ledger interceptor. */
 export const currentStep = new AsyncLocalStorage<StepHeader>();
-
-/** Namespace in which server-side time skipping is allowed, and nothing live ever runs. */
-export const REHEARSAL_NAMESPACE = 'rehearsal';
-
-export function modeOf(namespace: string): Mode {
-  return namespace === REHEARSAL_NAMESPACE ? 'rehearsal' : 'live';
-}
 
 /** Run ids start with the organisation; admission refuses others. */
 export function orgOf(run: string): string {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
+import type { Mode } from '../workflows/engine/mode.js';
 
 /** What a verb knows about the step it is executed for. */
 export interface StepContext {
@@ -18,8 +19,6 @@ export interface StepContext {
   /** Fires when the step is cancelled or its worker shuts down. Pass it to fetch and child processes. */
   readonly signal: AbortSignal;
 }
-
-export type Mode = 'live' | 'rehearsal';
 
 /**
  * What a look before a repeated attempt found out.

@@ -4,12 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { loadClientConnectConfig, type ClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
 import { isSameProcess } from '../local/processes.js';
-import type { Assurance, Mode } from '../workflows/engine/types.js';
+import { REHEARSAL_NAMESPACE, type Mode } from '../workflows/engine/mode.js';
+import type { Assurance } from '../workflows/engine/types.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Rehearsals run there and nowhere else: a run knows by its namespace what it is. */
-export const REHEARSAL_NAMESPACE = 'rehearsal';
 const LIVE_NAMESPACE = 'default';
 
 const text = z.string().trim().min(1);

@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, isGrpcServiceError } from '@temporalio/client';
 import protoPackage from '@temporalio/proto';
 import Long from 'long';
+import { REHEARSAL_NAMESPACE } from '../workflows/engine/mode.js';
 
 const { temporal } = protoPackage;
 const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_BOOL: BOOL } =
   temporal.api.enums.v1.IndexedValueType;
 
 export const LIVE_NAMESPACE = 'default';
-export const REHEARSAL_NAMESPACE = 'rehearsal';
 
 /** How long closed runs stay in Temporal; the archive keeps them after that. In days. */
 const LIVE_RETENTION_DAYS = 30;

@@ -1,4 +1,4 @@
-import { REHEARSAL_NAMESPACE } from './namespaces.js';
+import { REHEARSAL_NAMESPACE } from '../workflows/engine/mode.js';
 
 /** A fixed property of a database; few shards start fast and are plenty for one machine. */
 const HISTORY_SHARDS = 4;

@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { canSkipTime, LIVE_NAMESPACE, prepareNamespaces, REHEARSAL_NAMESPACE } from './namespaces.js';
+import { canSkipTime, LIVE_NAMESPACE, prepareNamespaces } from './namespaces.js';
+import { REHEARSAL_NAMESPACE } from '../workflows/engine/mode.js';
 import { areFree, freePorts } from './ports.js';
 import { lastLines, startProcess, stopOrphan, type ServerProcess } from './processes.js';
 import {

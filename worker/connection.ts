@@ -2,7 +2,7 @@ import { Client, Connection } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { NativeConnection } from '@temporalio/worker';
 import type { Environment } from '../config/environment.js';
-import type { Mode } from '../activities/step.js';
+import type { Mode } from '../workflows/engine/mode.js';
 
 /** How long a process waits for the Temporal server when it starts, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;

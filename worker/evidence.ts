@@ -2,7 +2,8 @@ import { activityInfo } from '@temporalio/activity';
 import type { Evidence } from '../activities/application/runner/command.js';
 import type { Ledger } from '../activities/ledger/contract.js';
 import { eventKey, type EntryOf } from '../activities/ledger/entry.js';
-import { currentStep, modeOf, orgOf } from '../activities/step-call.js';
+import { currentStep, orgOf } from '../activities/step-call.js';
+import { modeOf } from '../workflows/engine/mode.js';
 import { stepOf } from '../workflows/engine/step-header.js';
 
 /** Characters kept of each stream: what is kept outside of the record must stay below 1 MiB. */

@@ -6,7 +6,8 @@ import type { Ledger } from '../activities/ledger/contract.js';
 import { eventKey, type EntryOf } from '../activities/ledger/entry.js';
 import type { Redactor } from '../activities/redactor.js';
 import { stepKey } from '../activities/step.js';
-import { currentStep, modeOf, orgOf } from '../activities/step-call.js';
+import { currentStep, orgOf } from '../activities/step-call.js';
+import { modeOf } from '../workflows/engine/mode.js';
 import { STEP_HEADER, stepOf, type StepHeader } from '../workflows/engine/step-header.js';
 
 /**

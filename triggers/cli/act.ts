@@ -8,11 +8,17 @@ import { CliError, EXIT } from './exit.js';
 import { didYouMean } from './nearest.js';
 import { actor } from './person.js';
 import { findRun, statusOf } from './run-status.js';
-import { send, type Message } from './send.js';
+import { send } from './send.js';
 import { gateFacts, peopleOf } from './status-view.js';
 import { clean } from './terminal.js';
 
-export const CHOICES = ['retry', 'skip', 'done', 'abort', 'cut-short'] as const satisfies readonly OperatorChoice[];
+export const CHOICES = [
+  'retry',
+  'skip',
+  'done',
+  'abort',
+  'cut-short',
+] as const satisfies readonly OperatorChoice[];
 
 export interface ActFlags {
   readonly as?: string;
@@ -40,13 +46,17 @@ export async function decide(
   await context.names.learn(peopleOf(status));
   await head(context, status);
   for (const line of gateFacts(asked, status.now, context.names.of, context.colours)) context.say(line);
-  await send(context, { ...found, ...who }, {
-    kind: 'decide',
-    target: gate,
-    verdict,
-    ...withText({ reason }),
-    ...(status.planDigest === null ? {} : { planDigest: status.planDigest }),
-  });
+  await send(
+    context,
+    { ...found, ...who },
+    {
+      kind: 'decide',
+      target: gate,
+      verdict,
+      ...withText({ reason }),
+      ...(status.planDigest === null ? {} : { planDigest: status.planDigest }),
+    },
+  );
 }
 
 /** `operate`: what becomes of a failed step, a manual step or a wait. */
@@ -59,7 +69,10 @@ export async function operate(
 ): Promise<void> {
   const chosen = CHOICES.find((one) => one === choice);
   if (chosen === undefined) {
-    throw new CliError(EXIT.usage, `"${choice}" is no choice.${didYouMean(choice, CHOICES)} Choices are ${CHOICES.join(', ')}.`);
+    throw new CliError(
+      EXIT.usage,
+      `"${choice}" is no choice.${didYouMean(choice, CHOICES)} Choices are ${CHOICES.join(', ')}.`,
+    );
   }
   const values = {
     ...withText({ reason, evidence: evidence === undefined ? undefined : evidenceOf(evidence) }),
@@ -76,8 +89,9 @@ export async function operate(
   }
   await head(context, status);
   if (question !== undefined) context.say(`  ${context.colours.yellow('?')} ${clean(question.what)}`);
-  else if (wait !== undefined) context.say(`  ${context.colours.cyan('◷')} ${clean(wait.why === '' ? wait.id : wait.why)}`);
-  await send(context, { ...found, ...who }, { kind: 'operate', target: step, choice: chosen, ...values } as Message);
+  else if (wait !== undefined)
+    context.say(`  ${context.colours.cyan('◷')} ${clean(wait.why === '' ? wait.id : wait.why)}`);
+  await send(context, { ...found, ...who }, { kind: 'operate', target: step, choice: chosen, ...values });
 }
 
 /** `note`: a remark for the record. */
@@ -89,7 +103,11 @@ export async function note(context: Context, run: string, text: string, { as }: 
 /** `cancel`: stops a run and takes back what it did. */
 export async function cancel(context: Context, run: string, { as, reason }: ActFlags): Promise<void> {
   const who = await actor(context, as);
-  await send(context, { ...(await findRun(context, run)), ...who }, { kind: 'cancel', ...withText({ reason }) });
+  await send(
+    context,
+    { ...(await findRun(context, run)), ...who },
+    { kind: 'cancel', ...withText({ reason }) },
+  );
 }
 
 async function head(context: Context, { title, run, stale }: RunStatus): Promise<void> {
@@ -98,11 +116,18 @@ async function head(context: Context, { title, run, stale }: RunStatus): Promise
   if (stale === true) context.say(c.yellow('No worker answers: this is what the ledger knows.'));
 }
 
-function unknownTarget({ gates, questions, waits, run, stale }: RunStatus, what: 'gate' | 'step', wanted: string): CliError {
+function unknownTarget(
+  { gates, questions, waits, run, stale }: RunStatus,
+  what: 'gate' | 'step',
+  wanted: string,
+): CliError {
   const open =
     what === 'gate'
       ? gates.filter(({ state }) => state === 'open').map(({ id }) => id)
-      : [...questions.map(({ id }) => id), ...waits.filter(({ state }) => state === 'waiting').map(({ id }) => id)];
+      : [
+          ...questions.map(({ id }) => id),
+          ...waits.filter(({ state }) => state === 'waiting').map(({ id }) => id),
+        ];
   const waiting = open.length === 0 ? 'Nothing of the kind is open.' : `Open: ${open.join(', ')}.`;
   const doubt = stale === true ? ' No worker answers, so there may be more.' : '';
   const name = what === 'gate' ? 'gate' : 'step, manual step or wait';
@@ -112,7 +137,9 @@ function unknownTarget({ gates, questions, waits, run, stale }: RunStatus, what:
   );
 }
 
-function withText<T extends Readonly<Record<string, string | undefined>>>(texts: T): { [K in keyof T]?: string } {
+function withText<T extends Readonly<Record<string, string | undefined>>>(
+  texts: T,
+): { [K in keyof T]?: string } {
   const given = Object.entries(texts).filter(([, text]) => text !== undefined);
   return Object.fromEntries(given) as { [K in keyof T]?: string };
 }
@@ -137,7 +164,10 @@ function withJson<K extends 'input' | 'result'>(name: K, argument: string | unde
     return { [name]: JSON.parse(text) as Json } as { [N in K]?: Json };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new CliError(EXIT.usage, `--${name} is not JSON (${clean(why)}). Quote it, or give a file: --${name} @${name}.json`);
+    throw new CliError(
+      EXIT.usage,
+      `--${name} is not JSON (${clean(why)}). Quote it, or give a file: --${name} @${name}.json`,
+    );
   }
 }
 

@@ -7,7 +7,9 @@ export function begin(context: Context): void {
   const [first = 'NAME'] = catalogue.keys();
   const isUp = environmentProblem(context) === undefined;
   const lines: [string, string][] = [
-    ...(isUp ? [] : ([['npm start', 'bring up the local stack (in another terminal)']] as [string, string][])),
+    ...(isUp
+      ? []
+      : ([['npm start', 'bring up the local stack (in another terminal)']] as [string, string][])),
     ['runbook list', 'the runbooks'],
     [`runbook show ${first}`, 'what one of them does, step by step'],
     [`runbook rehearse ${first}`, 'watch it run where nothing is real'],
@@ -20,7 +22,10 @@ export function begin(context: Context): void {
   context.say(c.bold('Runbooks: durable procedures with approvals, rehearsals and a record.'));
   context.say();
   for (const [command, what] of lines) context.say(`  ${c.cyan(command.padEnd(width))}  ${c.dim(what)}`);
-  context.document({ begin: lines.map(([command, what]) => ({ command, what })), environment: isUp ? 'set' : 'not set' });
+  context.document({
+    begin: lines.map(([command, what]) => ({ command, what })),
+    environment: isUp ? 'set' : 'not set',
+  });
 }
 
 function environmentProblem({ services }: Context): string | undefined {

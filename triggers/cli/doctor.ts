@@ -78,14 +78,21 @@ function node(): Finding[] {
   const isNew = major > NODE_AT_LEAST[0] || (major === NODE_AT_LEAST[0] && minor >= NODE_AT_LEAST[1]);
   const what = `version ${process.versions.node}`;
   return [
-    isNew ? ok('Node', what) : fail('Node', what, `Install ${NODE_AT_LEAST.join('.')} or newer from https://nodejs.org.`),
+    isNew
+      ? ok('Node', what)
+      : fail('Node', what, `Install ${NODE_AT_LEAST.join('.')} or newer from https://nodejs.org.`),
   ];
 }
 
 function environment(context: Context): Finding[] {
   try {
     const { local, org } = context.services.environment;
-    return [ok('Environment', `organisation ${org}${local ? ', local stack: names given with --as are believed' : ''}`)];
+    return [
+      ok(
+        'Environment',
+        `organisation ${org}${local ? ', local stack: names given with --as are believed' : ''}`,
+      ),
+    ];
   } catch (error) {
     return [fail('Environment', messageOf(error), 'Nothing else can be looked at before.')];
   }
@@ -124,7 +131,13 @@ async function database(context: Context): Promise<Finding[]> {
   try {
     await pool.query('SELECT 1');
   } catch (error) {
-    return [fail('Postgres', `${place} does not answer: ${messageOf(error)}`, 'Start it (`npm start` brings one), or correct DATABASE_URL.')];
+    return [
+      fail(
+        'Postgres',
+        `${place} does not answer: ${messageOf(error)}`,
+        'Start it (`npm start` brings one), or correct DATABASE_URL.',
+      ),
+    ];
   }
   const { rows } = await pool.query<{ name: string }>(
     `SELECT name FROM unnest($1::text[]) AS wanted(name) WHERE NOT EXISTS (
@@ -134,7 +147,13 @@ async function database(context: Context): Promise<Finding[]> {
   );
   if (rows.length > 0) {
     const missing = rows.map(({ name }) => name).join(', ');
-    return [fail('Postgres', `${place} is not migrated: ${missing} is missing`, 'Execute `npm run migrate` with DATABASE_ADMIN_URL.')];
+    return [
+      fail(
+        'Postgres',
+        `${place} is not migrated: ${missing} is missing`,
+        'Execute `npm run migrate` with DATABASE_ADMIN_URL.',
+      ),
+    ];
   }
   try {
     await assertAppRole(pool);
@@ -156,7 +175,13 @@ async function messages(context: Context): Promise<Finding[]> {
     );
     const waiting = rows[0]?.waiting ?? 0;
     if (waiting === 0) return [ok('Inbox', 'no message waits to be delivered')];
-    return [warn('Inbox', `${plural(waiting, 'message')} could not be delivered yet`, 'Is the triggers process running (`npm run triggers`), and can it reach Temporal?')];
+    return [
+      warn(
+        'Inbox',
+        `${plural(waiting, 'message')} could not be delivered yet`,
+        'Is the triggers process running (`npm run triggers`), and can it reach Temporal?',
+      ),
+    ];
   } catch {
     // The database's own finding says why.
     return [];
@@ -171,12 +196,26 @@ async function temporal(context: Context, mode: Mode): Promise<Finding[]> {
   const client = await context.services.client(mode);
   const soften = mode === 'live' ? fail : warn;
   try {
-    await client.withDeadline(Date.now() + ANSWER_WITHIN_MS, () => client.workflowService.describeNamespace({ namespace }));
+    await client.withDeadline(Date.now() + ANSWER_WITHIN_MS, () =>
+      client.workflowService.describeNamespace({ namespace }),
+    );
   } catch (error) {
     if (/not found/i.test(messageOf(error))) {
-      return [soften(part, `${address} has no namespace ${namespace}`, 'Create it: deploy/temporal-namespaces.sh shows how.')];
+      return [
+        soften(
+          part,
+          `${address} has no namespace ${namespace}`,
+          'Create it: deploy/temporal-namespaces.sh shows how.',
+        ),
+      ];
     }
-    return [soften(part, `${address} does not answer: ${messageOf(error)}`, 'Start it (`npm start` brings one), or correct TEMPORAL_ADDRESS.')];
+    return [
+      soften(
+        part,
+        `${address} does not answer: ${messageOf(error)}`,
+        'Start it (`npm start` brings one), or correct TEMPORAL_ADDRESS.',
+      ),
+    ];
   }
   const attributes = ['RunbookName', 'RunbookState', 'Origin', 'Mode', 'Org', 'Severity', 'AwaitingApproval'];
   try {
@@ -184,12 +223,20 @@ async function temporal(context: Context, mode: Mode): Promise<Finding[]> {
     await client.withDeadline(Date.now() + ANSWER_WITHIN_MS, () =>
       client.workflowService.countWorkflowExecutions({
         namespace,
-        query: attributes.map((name) => `\`${name}\` = ${name === 'AwaitingApproval' ? 'true' : "'probe'"}`).join(' AND '),
+        query: attributes
+          .map((name) => `\`${name}\` = ${name === 'AwaitingApproval' ? 'true' : "'probe'"}`)
+          .join(' AND '),
       }),
     );
     return [ok(part, `${address}, namespace ${namespace}, with our search attributes`)];
   } catch (error) {
-    return [soften(part, `${address}, namespace ${namespace}: ${messageOf(error)}`, `Register the search attributes ${attributes.join(', ')}: deploy/temporal-namespaces.sh shows how.`)];
+    return [
+      soften(
+        part,
+        `${address}, namespace ${namespace}: ${messageOf(error)}`,
+        `Register the search attributes ${attributes.join(', ')}: deploy/temporal-namespaces.sh shows how.`,
+      ),
+    ];
   }
 }
 
@@ -208,7 +255,13 @@ async function timeSkipping(context: Context): Promise<Finding[]> {
     } finally {
       await connection.close();
     }
-    return [warn(part, 'this Temporal server does not skip time', 'Rehearsals need server 1.32 or later with frontend.WorkflowTimeSkippingEnabled for their namespace. Live runs do not.')];
+    return [
+      warn(
+        part,
+        'this Temporal server does not skip time',
+        'Rehearsals need server 1.32 or later with frontend.WorkflowTimeSkippingEnabled for their namespace. Live runs do not.',
+      ),
+    ];
   } catch (error) {
     return [warn(part, messageOf(error), 'Live runs go on without.')];
   }
@@ -228,7 +281,13 @@ async function worker(context: Context): Promise<Finding[]> {
   try {
     const [workflows, activities] = [await pollers(1), await pollers(2)];
     if (workflows > 0 && activities > 0) return [ok('Worker', `works on the queue ${TASK_QUEUE}`)];
-    return [fail('Worker', `nobody works on the queue ${TASK_QUEUE}`, 'Start one: `npm start` on this machine, else `npm run worker`. Until then runs wait; nothing is lost.')];
+    return [
+      fail(
+        'Worker',
+        `nobody works on the queue ${TASK_QUEUE}`,
+        'Start one: `npm start` on this machine, else `npm run worker`. Until then runs wait; nothing is lost.',
+      ),
+    ];
   } catch (error) {
     return [fail('Worker', `it is not known whether one runs: ${messageOf(error)}`, 'Mend Temporal first.')];
   }
@@ -240,7 +299,13 @@ async function vaultKey(context: Context): Promise<Finding[]> {
     await loadVaultKeys(context.services.environment.vault);
     return [ok('Vault', 'its key is there')];
   } catch (error) {
-    return [warn('Vault', messageOf(error), 'The worker needs it, and so does `runbook secret put`; other commands do not.')];
+    return [
+      warn(
+        'Vault',
+        messageOf(error),
+        'The worker needs it, and so does `runbook secret put`; other commands do not.',
+      ),
+    ];
   }
 }
 
@@ -252,10 +317,15 @@ function vendors(context: Context): Finding[] {
   const others = names.filter((name) => known[name] === undefined);
   const found: Finding[] = real.length === 0 ? [] : [ok('Vendors', `credentials for ${real.join(', ')}`)];
   if (others.length === 0) return found;
-  if (simulatorsUrl !== undefined) return [...found, ok('Vendors', `simulated on the local stack: ${others.join(', ')}`)];
+  if (simulatorsUrl !== undefined)
+    return [...found, ok('Vendors', `simulated on the local stack: ${others.join(', ')}`)];
   return [
     ...found,
-    warn('Vendors', `no credential for ${others.join(', ')}`, `Set ${others.map((name) => CREDENTIALS[name]).join(', ')} where the worker runs; steps of the others are done by hand.`),
+    warn(
+      'Vendors',
+      `no credential for ${others.join(', ')}`,
+      `Set ${others.map((name) => CREDENTIALS[name]).join(', ')} where the worker runs; steps of the others are done by hand.`,
+    ),
   ];
 }
 

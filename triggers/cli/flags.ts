@@ -59,14 +59,21 @@ export function addInputFlags(command: Command, entry: CatalogueEntry): void {
     const { title, description, default: standard, examples } = property;
     const notes = [
       property.enum === undefined ? undefined : property.enum.map(String).join(' | '),
-      standard === undefined ? (required.includes(field) ? 'needed' : 'optional') : `default ${literal(standard)}`,
+      standard === undefined
+        ? required.includes(field)
+          ? 'needed'
+          : 'optional'
+        : `default ${literal(standard)}`,
       examples?.[0] === undefined || property.enum !== undefined ? undefined : `e.g. ${literal(examples[0])}`,
     ].filter((note) => note !== undefined);
     const text = `${[title, description].filter((part) => part !== undefined).join(': ')} (${notes.join('; ')})`;
     if (property.type === 'boolean') {
       command.option(flag, text).option(flag.replace('--', '--no-'), `not ${flag}`);
     } else {
-      command.option(`${flag} <${property.type === 'string' || property.type === undefined ? 'text' : property.type}>`, text);
+      command.option(
+        `${flag} <${property.type === 'string' || property.type === undefined ? 'text' : property.type}>`,
+        text,
+      );
     }
   }
 }
@@ -95,7 +102,11 @@ function coerced(value: unknown, { type }: Property): unknown {
  * The input, checked against the runbook's schema and the configuration.
  * @throws CliError naming every problem at once, by flag
  */
-export function checkInput(entry: CatalogueEntry, input: Record<string, unknown>, configuration: Configuration): unknown {
+export function checkInput(
+  entry: CatalogueEntry,
+  input: Record<string, unknown>,
+  configuration: Configuration,
+): unknown {
   const flags = new Map(inputFlags(entry).map((flag) => [flag.field, flag]));
   const parsed = entry.spec.input.safeParse(input);
   const problems: string[] = [];

@@ -100,7 +100,10 @@ function isUnknown(entry: LedgerEntry, texts: ReturnType<typeof textsOf>): boole
     case 'wait.started':
       return texts.wait(entry.wait) === undefined;
     case 'question.asked':
-      return texts.question(entry.target) === undefined || texts.question(entry.target) === texts.step(entry.target);
+      return (
+        texts.question(entry.target) === undefined ||
+        texts.question(entry.target) === texts.step(entry.target)
+      );
     default:
       return false;
   }
@@ -146,8 +149,13 @@ export async function follow(
 }
 
 /** Resolves to true once Temporal says twice that the run ended: the ledger had time to say so first. */
-async function untilEndedSilently(context: Context, run: string, mode: Mode, signal: AbortSignal): Promise<boolean> {
-  for (let ended = 0; ended < 2; ) {
+async function untilEndedSilently(
+  context: Context,
+  run: string,
+  mode: Mode,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (let ended = 0; ended < 2;) {
     await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return false;
     const execution = await describe(context, run, mode);

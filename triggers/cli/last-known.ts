@@ -30,7 +30,9 @@ export function lastKnown({ entries, execution, now, ...identity }: KnownFacts):
   const waits = new Map<string, Writable<WaitStatus>>();
   const questions = new Map<string, Writable<QuestionStatus> & { groups: string[] }>();
   const notes = new Set<string>();
-  const known: Writable<Pick<RunStatus, 'state' | 'origin' | 'requesters' | 'planDigest'>> & { closedAt?: string } = {
+  const known: Writable<Pick<RunStatus, 'state' | 'origin' | 'requesters' | 'planDigest'>> & {
+    closedAt?: string;
+  } = {
     state: 'admitting',
     origin: null,
     requesters: [],
@@ -57,7 +59,13 @@ export function lastKnown({ entries, execution, now, ...identity }: KnownFacts):
       case 'step.intent': {
         const id = baseOf(entry.step);
         const startedAt = steps.get(id)?.startedAt ?? entry.virtual;
-        steps.set(id, { id, title: stepTitle(id), state: 'running', undo: id.startsWith('undo/'), startedAt });
+        steps.set(id, {
+          id,
+          title: stepTitle(id),
+          state: 'running',
+          undo: id.startsWith('undo/'),
+          startedAt,
+        });
         break;
       }
       case 'step.outcome': {

@@ -19,7 +19,10 @@ export function list(context: Context): void {
     context.say(c.dim(`  ${clean(spec.summary)}`));
   });
   if (entries.length === 0) context.say('There is no runbook yet: see docs/add-a-runbook.md.');
-  else context.hint('`runbook show NAME` shows the plan; `runbook rehearse NAME` tries it where nothing is real.');
+  else
+    context.hint(
+      '`runbook show NAME` shows the plan; `runbook rehearse NAME` tries it where nothing is real.',
+    );
   context.document(
     entries.map(({ command, spec, schema }) => ({
       command,
@@ -34,14 +37,21 @@ export function list(context: Context): void {
 }
 
 /** `show NAME`: the plan in prose, for the given input or that of the first rehearsal. */
-export function show(context: Context, entry: CatalogueEntry, options: Readonly<Record<string, unknown>>): void {
+export function show(
+  context: Context,
+  entry: CatalogueEntry,
+  options: Readonly<Record<string, unknown>>,
+): void {
   const { colours: c } = context;
   const { configuration } = context.services;
   const { spec, command } = entry;
   const given = givenInput(entry, options);
   const [first] = spec.rehearsals;
   // Whoever gives some flags gets the rest from the first rehearsal: a plan is shown, nothing is started.
-  const input = checkInput(entry, { ...asObject(first?.input), ...given }, configuration) as Record<string, unknown>;
+  const input = checkInput(entry, { ...asObject(first?.input), ...given }, configuration) as Record<
+    string,
+    unknown
+  >;
   const config = Object.fromEntries(
     Object.entries(spec.config?.(input) ?? {}).map(([name, reference]) => {
       const value = configuration.resolve(reference);
@@ -78,8 +88,18 @@ export function show(context: Context, entry: CatalogueEntry, options: Readonly<
     for (const correction of spec.corrections) context.say(`   ${clean(correction)}`);
   }
   context.say();
-  context.hint(`\`runbook start ${command} --help\` shows every flag; \`runbook rehearsals ${command}\` its rehearsals.`);
-  context.document({ command, name: spec.name, title: spec.title, summary: spec.summary, start: spec.start, input, plan });
+  context.hint(
+    `\`runbook start ${command} --help\` shows every flag; \`runbook rehearsals ${command}\` its rehearsals.`,
+  );
+  context.document({
+    command,
+    name: spec.name,
+    title: spec.title,
+    summary: spec.summary,
+    start: spec.start,
+    input,
+    plan,
+  });
 }
 
 /** `rehearsals NAME` */
@@ -87,16 +107,23 @@ export function rehearsals(context: Context, { spec, command }: CatalogueEntry):
   const { colours: c } = context;
   for (const { name, input, ends } of spec.rehearsals) {
     const values = Object.entries(asObject(input)).map(([field, value]) => `${field} ${quotedValue(value)}`);
-    context.say(`${c.bold(clean(name))}${ends === undefined || ends === 'completed' ? '' : c.yellow(`  ends ${ends}`)}`);
+    context.say(
+      `${c.bold(clean(name))}${ends === undefined || ends === 'completed' ? '' : c.yellow(`  ends ${ends}`)}`,
+    );
     context.say(c.dim(`  ${clean(values.join(', '))}`));
   }
   if (spec.rehearsals.length === 0) context.say(`${spec.title} has no rehearsal.`);
   else context.hint(`\`runbook rehearse ${command} --rehearsal TITLE\` runs one; part of a title will do.`);
-  context.document(spec.rehearsals.map(({ name, input, ends }) => ({ name, input, ends: ends ?? 'completed' })));
+  context.document(
+    spec.rehearsals.map(({ name, input, ends }) => ({ name, input, ends: ends ?? 'completed' })),
+  );
 }
 
 /** A rehearsal by its title or a part of it; the first one without. @throws CliError */
-export function findRehearsal({ spec, command }: CatalogueEntry, title: string | undefined): Rehearsal<unknown> {
+export function findRehearsal(
+  { spec, command }: CatalogueEntry,
+  title: string | undefined,
+): Rehearsal<unknown> {
   const all = spec.rehearsals as readonly Rehearsal<unknown>[];
   const [first] = all;
   if (first === undefined) throw new CliError(EXIT.notFound, `${spec.title} has no rehearsal.`);
@@ -123,7 +150,8 @@ function kindsOf({ spec }: CatalogueEntry) {
   for (const { answers } of spec.rehearsals) {
     for (const [id, script] of Object.entries(answers)) {
       for (const answer of Array.isArray(script) ? (script as readonly unknown[]) : [script]) {
-        const choice = typeof answer === 'object' && answer !== null && 'choice' in answer ? answer.choice : undefined;
+        const choice =
+          typeof answer === 'object' && answer !== null && 'choice' in answer ? answer.choice : undefined;
         if (choice === undefined) gates.add(id);
         else if (choice !== 'cut-short') manual.add(id);
       }

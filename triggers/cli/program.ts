@@ -7,13 +7,15 @@ import { CliError, EXIT, EXIT_CODES, type ExitCode } from './exit.js';
 import { addInputFlags } from './flags.js';
 import { didYouMean } from './nearest.js';
 import type { RunsFlags } from './runs.js';
-import type { StartFlags } from './start-command.js';
 
 type Options = Readonly<Record<string, unknown>>;
 
 export interface ProgramHooks {
   /** Runs one command. Its exit code is the program's; none is 0. */
-  readonly run: (options: Options, command: (context: Context) => Promise<ExitCode | void> | ExitCode | void) => Promise<void>;
+  readonly run: (
+    options: Options,
+    command: (context: Context) => Promise<ExitCode | void> | ExitCode | void,
+  ) => Promise<void>;
   readonly out: (text: string) => void;
 }
 
@@ -23,29 +25,42 @@ const RUN = ['<run>', 'id of the run'] as const;
 /** The commands and their flags. What they do is loaded when one is called. */
 export function buildProgram(catalogue: Catalogue, { run, out }: ProgramHooks): Command {
   const program = new Command('runbook')
-    .description('Runbooks: durable procedures with approvals, rehearsals and a record that shows every change.')
+    .description(
+      'Runbooks: durable procedures with approvals, rehearsals and a record that shows every change.',
+    )
     .exitOverride()
     .configureOutput({ writeOut: out, writeErr: () => undefined, outputError: () => undefined })
     .option('--json', 'one JSON document on standard output (with --watch and rehearse: one per line)')
     .helpCommand('help [command]', 'describe a command')
     .argument('[command]')
     .usage('<command> [flags]')
-    .addHelpText('after', `\nExit codes:\n${EXIT_CODES.map(([code, what]) => `  ${String(code).padEnd(4)} ${what}`).join('\n')}`)
+    .addHelpText(
+      'after',
+      `\nExit codes:\n${EXIT_CODES.map(([code, what]) => `  ${String(code).padEnd(4)} ${what}`).join('\n')}`,
+    )
     .action(async (wanted: string | undefined, options: Options) => {
       if (wanted !== undefined) {
         const commands = program.commands.map((command) => command.name());
-        throw new CliError(EXIT.usage, `There is no command "${wanted}".${didYouMean(wanted, commands)} \`runbook --help\` lists them.`);
+        throw new CliError(
+          EXIT.usage,
+          `There is no command "${wanted}".${didYouMean(wanted, commands)} \`runbook --help\` lists them.`,
+        );
       }
       await run(options, async (context) => (await import('./begin.js')).begin(context));
     });
 
-  const command = (name: string, description: string): Command => program.command(name).description(description);
+  const command = (name: string, description: string): Command =>
+    program.command(name).description(description);
   /** A command that takes a runbook: one subcommand per runbook, so that each has the flags of its input. */
   const perRunbook = (
     name: string,
     description: string,
     configure: (subcommand: Command, entry: CatalogueEntry) => void,
-    act: (context: Context, entry: CatalogueEntry, options: Options) => Promise<ExitCode | void> | ExitCode | void,
+    act: (
+      context: Context,
+      entry: CatalogueEntry,
+      options: Options,
+    ) => Promise<ExitCode | void> | ExitCode | void,
   ): void => {
     const parent = command(name, description)
       .argument('[name]')
@@ -86,8 +101,7 @@ export function buildProgram(catalogue: Catalogue, { run, out }: ProgramHooks): 
         .option('--request-id <id>', 'the same id again is the same run, never a second one')
         .option('--watch', 'follow the run to its end');
     },
-    async (context, entry, options) =>
-      (await import('./start-command.js')).startRun(context, entry, options as StartFlags & Options),
+    async (context, entry, options) => (await import('./start-command.js')).startRun(context, entry, options),
   );
 
   command('runs', 'the newest runs')
@@ -120,7 +134,9 @@ export function buildProgram(catalogue: Catalogue, { run, out }: ProgramHooks): 
       .option(...AS)
       .action(async (id: string, gate: string, _, self: Command) => {
         const options = self.optsWithGlobals<ActFlags & Options>();
-        await run(options, async (context) => (await import('./act.js')).decide(context, id, gate, verdict, options));
+        await run(options, async (context) =>
+          (await import('./act.js')).decide(context, id, gate, verdict, options),
+        );
       });
   }
   command('operate', 'decide what becomes of a failed step, a manual step or a wait')
@@ -134,7 +150,9 @@ export function buildProgram(catalogue: Catalogue, { run, out }: ProgramHooks): 
     .option(...AS)
     .action(async (id: string, step: string, choice: string, _, self: Command) => {
       const options = self.optsWithGlobals<OperateFlags & Options>();
-      await run(options, async (context) => (await import('./act.js')).operate(context, id, step, choice, options));
+      await run(options, async (context) =>
+        (await import('./act.js')).operate(context, id, step, choice, options),
+      );
     });
   command('note', 'put a remark on the record')
     .argument(...RUN)
@@ -157,7 +175,10 @@ export function buildProgram(catalogue: Catalogue, { run, out }: ProgramHooks): 
     'rehearse',
     'run a runbook where systems, people and time are simulated',
     (subcommand, entry) => {
-      subcommand.option('--rehearsal <title>', 'which one, by its title or a part of it (default: the first)');
+      subcommand.option(
+        '--rehearsal <title>',
+        'which one, by its title or a part of it (default: the first)',
+      );
       addInputFlags(subcommand, entry);
     },
     async (context, entry, options) => (await import('./rehearse.js')).rehearse(context, entry, options),
@@ -184,7 +205,9 @@ export function buildProgram(catalogue: Catalogue, { run, out }: ProgramHooks): 
     .description('versions and fingerprints, never values')
     .argument('[name]', 'all versions of one secret')
     .action(async (name: string | undefined, _, self: Command) => {
-      await run(self.optsWithGlobals(), async (context) => (await import('./secret.js')).listSecrets(context, name));
+      await run(self.optsWithGlobals(), async (context) =>
+        (await import('./secret.js')).listSecrets(context, name),
+      );
     });
 
   command('doctor', 'look at each part of the set-up and say what to do').action(async (_, self: Command) => {
@@ -196,7 +219,8 @@ export function buildProgram(catalogue: Catalogue, { run, out }: ProgramHooks): 
 function unknownRunbook(catalogue: Catalogue, command: string, wanted: string | undefined): CliError {
   const commands = [...catalogue.keys()];
   const all = commands.join(', ') || 'none yet';
-  if (wanted === undefined) return new CliError(EXIT.usage, `Say which runbook: runbook ${command} NAME. There are: ${all}.`);
+  if (wanted === undefined)
+    return new CliError(EXIT.usage, `Say which runbook: runbook ${command} NAME. There are: ${all}.`);
   // Flags before the name are taken for it.
   const found = findRunbook(catalogue, wanted);
   const suggestion = found === undefined ? didYouMean(wanted, commands) : '';
@@ -209,6 +233,7 @@ function hasFlag(command: Command, flag: string): boolean {
 
 function wholeNumber(text: string): number {
   const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 1) throw new InvalidArgumentError('It must be a whole number above 0.');
+  if (!Number.isSafeInteger(number) || number < 1)
+    throw new InvalidArgumentError('It must be a whole number above 0.');
   return number;
 }

@@ -23,20 +23,29 @@ export async function rehearse(
   const chosen = findRehearsal(entry, options.rehearsal);
   const given = givenInput(entry, options);
   const input = { ...(chosen.input as Record<string, unknown>), ...given };
-  const rehearsal: Rehearsal<unknown> = { ...chosen, input: checkInput(entry, input, services.configuration) };
+  const rehearsal: Rehearsal<unknown> = {
+    ...chosen,
+    input: checkInput(entry, input, services.configuration),
+  };
   const { environment, configuration, pool, ledger, org } = services;
 
   context.hint('Building the workflows ...');
   // The engine is heavy, and only this command needs it.
-  const [sdk, { bundleWorkflows }, { RehearsalHost, RehearsalFailed }, { startSimulators }, { simulators }, connections] =
-    await Promise.all([
-      import('@temporalio/worker'),
-      import('../../worker/bundle.js'),
-      import('../../worker/rehearsal/index.js'),
-      import('../../simulators/server.js'),
-      import('../../simulators/index.js'),
-      import('../../worker/connection.js'),
-    ]);
+  const [
+    sdk,
+    { bundleWorkflows },
+    { RehearsalHost, RehearsalFailed },
+    { startSimulators },
+    { simulators },
+    connections,
+  ] = await Promise.all([
+    import('@temporalio/worker'),
+    import('../../worker/bundle.js'),
+    import('../../worker/rehearsal/index.js'),
+    import('../../simulators/server.js'),
+    import('../../simulators/index.js'),
+    import('../../worker/connection.js'),
+  ]);
   quiet(sdk);
   const closers: (() => Promise<unknown>)[] = [];
   try {
@@ -85,7 +94,10 @@ async function runScript(
   let run: string | undefined;
   const stopRun = (): void => {
     if (run === undefined) return;
-    client.workflow.getHandle(run).terminate('stopped at the terminal').catch(() => undefined);
+    client.workflow
+      .getHandle(run)
+      .terminate('stopped at the terminal')
+      .catch(() => undefined);
   };
   interrupted.addEventListener('abort', stopRun, { once: true });
   try {
@@ -96,14 +108,29 @@ async function runScript(
         context.say(`${c.magenta('REHEARSAL')}  ${c.bold(rehearsal.name)}  ${c.dim(id)}`);
         context.say(c.dim('Nothing here is real but the engine: systems, people and time are simulated.'));
         context.event({ run: id, rehearsal: rehearsal.name });
-        telling = tell(context, id, new Storyteller(context, id, { ledger, org, client, relative: true }), told.signal);
+        telling = tell(
+          context,
+          id,
+          new Storyteller(context, id, { ledger, org, client, relative: true }),
+          told.signal,
+        );
       },
     });
     await telling;
     const { outcome, virtualMs, wallMs, entries, answers } = result;
-    context.say(`${c.green('✓')} As scripted: ${outcome}. ${closing(virtualMs, wallMs)}, ${entries.length} ledger entries.`);
+    context.say(
+      `${c.green('✓')} As scripted: ${outcome}. ${closing(virtualMs, wallMs)}, ${entries.length} ledger entries.`,
+    );
     context.hint(`\`runbook ledger ${result.run}\` shows each of them.`);
-    context.event({ run: result.run, outcome, asScripted: true, virtualMs, wallMs, entries: entries.length, answers });
+    context.event({
+      run: result.run,
+      outcome,
+      asScripted: true,
+      virtualMs,
+      wallMs,
+      entries: entries.length,
+      answers,
+    });
     return EXIT.ok;
   } catch (error) {
     if (interrupted.aborted) {

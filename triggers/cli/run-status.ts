@@ -58,7 +58,7 @@ export async function statusOf(context: Context, { run, mode }: FoundRun): Promi
   if (live !== undefined) return live;
   const { ledger, org } = context.services;
   const entries: LedgerEntry[] = [];
-  for (let afterId: number | undefined; ; ) {
+  for (let afterId: number | undefined; ;) {
     const page = await ledger.read({ org, run, ...(afterId === undefined ? {} : { afterId }) });
     if (page.length === 0) break;
     entries.push(...page.map(({ entry }) => entry));
@@ -67,7 +67,16 @@ export async function statusOf(context: Context, { run, mode }: FoundRun): Promi
   const execution = await describe(context, run, mode);
   const name = entries[0]?.runbook ?? execution?.type ?? 'unknown';
   const title = findRunbook(context.catalogue, name)?.spec.title ?? name;
-  return lastKnown({ run, mode, org, runbook: name, title, entries, execution, now: new Date().toISOString() });
+  return lastKnown({
+    run,
+    mode,
+    org,
+    runbook: name,
+    title,
+    entries,
+    execution,
+    now: new Date().toISOString(),
+  });
 }
 
 /** The answer of the run's `status` query; undefined when no worker answers in time. */

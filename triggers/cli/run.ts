@@ -52,7 +52,9 @@ async function untilInterrupted<T>(context: Context, work: () => Promise<T>): Pr
   let timer: NodeJS.Timeout | undefined;
   const interrupted = new Promise<never>((_resolve, reject) => {
     const give = (): void =>
-      reject(new CliError(EXIT.interrupted, 'Interrupted. What was sent counts all the same; a run goes on.'));
+      reject(
+        new CliError(EXIT.interrupted, 'Interrupted. What was sent counts all the same; a run goes on.'),
+      );
     onInterrupt = () => {
       if (context.handlesInterrupt) timer = setTimeout(give, ENDS_WITHIN_MS);
       else give();
@@ -72,7 +74,13 @@ function report(error: unknown, io: Io, json: boolean): ExitCode {
   const { exit, message } = explain(error);
   const colours = coloursFor({ stdout: io.stderr, env: io.env });
   if (json) io.stdout.write(`${jsonLine({ error: { exitCode: exit, message } }, 2)}\n`);
-  else io.stderr.write(`${message.split('\n').map((line, i) => (i === 0 ? colours.red(clean(line)) : clean(line))).join('\n')}\n`);
+  else
+    io.stderr.write(
+      `${message
+        .split('\n')
+        .map((line, i) => (i === 0 ? colours.red(clean(line)) : clean(line)))
+        .join('\n')}\n`,
+    );
   return exit;
 }
 
@@ -90,12 +98,18 @@ function explain(error: unknown): { exit: ExitCode; message: string } {
     return { exit: isAway ? EXIT.cannotConnect : EXIT.failed, message };
   }
   if (isTransient(error)) {
-    return { exit: EXIT.cannotConnect, message: `The database does not answer (${message}). \`runbook doctor\` looks at each part.` };
+    return {
+      exit: EXIT.cannotConnect,
+      message: `The database does not answer (${message}). \`runbook doctor\` looks at each part.`,
+    };
   }
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const isTemporalAway = typeof code === 'number' && NO_ANSWER.includes(code);
   if (isTemporalAway || /^Temporal \(.*\) does not answer/.test(message)) {
-    return { exit: EXIT.cannotConnect, message: `Temporal does not answer (${message}). \`runbook doctor\` looks at each part.` };
+    return {
+      exit: EXIT.cannotConnect,
+      message: `Temporal does not answer (${message}). \`runbook doctor\` looks at each part.`,
+    };
   }
   return { exit: EXIT.failed, message };
 }

@@ -21,7 +21,10 @@ export interface RunsFlags {
 export async function runs(context: Context, { open, closed, rehearsals, limit }: RunsFlags): Promise<void> {
   const { services, colours: c } = context;
   if (open === true && closed === true) {
-    throw new CliError(EXIT.usage, '--open and --closed together leave nothing out: give one of them, or neither.');
+    throw new CliError(
+      EXIT.usage,
+      '--open and --closed together leave nothing out: give one of them, or neither.',
+    );
   }
   const client = await services.client(rehearsals === true ? 'rehearsal' : 'live');
   const conditions = [
@@ -29,9 +32,19 @@ export async function runs(context: Context, { open, closed, rehearsals, limit }
     ...(open === true ? ["ExecutionStatus = 'Running'"] : []),
     ...(closed === true ? ["ExecutionStatus != 'Running'"] : []),
   ];
-  const found: { run: string; runbook: string; title: string; state: string; startedAt: string; awaitsApproval: boolean }[] = [];
+  const found: {
+    run: string;
+    runbook: string;
+    title: string;
+    state: string;
+    startedAt: string;
+    awaitsApproval: boolean;
+  }[] = [];
   await client.withDeadline(Date.now() + LIST_WITHIN_MS, async () => {
-    for await (const info of client.workflow.list({ query: conditions.join(' AND '), pageSize: Math.min(limit, 1_000) })) {
+    for await (const info of client.workflow.list({
+      query: conditions.join(' AND '),
+      pageSize: Math.min(limit, 1_000),
+    })) {
       const attributes = new Map<string, unknown>(
         info.typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]),
       );
@@ -50,11 +63,15 @@ export async function runs(context: Context, { open, closed, rehearsals, limit }
     }
   });
   const now = new Date().toISOString();
-  const rows = columns(found.map(({ run, state, startedAt }) => [clean(run), clean(state), fromNow(startedAt, now)]));
+  const rows = columns(
+    found.map(({ run, state, startedAt }) => [clean(run), clean(state), fromNow(startedAt, now)]),
+  );
   found.forEach(({ state, title, awaitsApproval }, index) => {
     const [run = '', padded = '', since = ''] = rows[index] ?? [];
     const coloured = padded.replace(clean(state), stateText(state, c));
-    context.say(`${run}  ${coloured}  ${clean(title)} ${c.dim(since)}${awaitsApproval ? c.yellow('  ? approval') : ''}`);
+    context.say(
+      `${run}  ${coloured}  ${clean(title)} ${c.dim(since)}${awaitsApproval ? c.yellow('  ? approval') : ''}`,
+    );
   });
   const which = `${open === true ? 'open ' : closed === true ? 'closed ' : ''}${rehearsals === true ? 'rehearsal' : 'run'}`;
   if (found.length === 0) context.say(`There is no ${which}.`);
@@ -63,7 +80,11 @@ export async function runs(context: Context, { open, closed, rehearsals, limit }
 }
 
 /** `status RUN`: the whole picture, once or live. */
-export async function status(context: Context, run: string, flags: { readonly watch?: boolean }): Promise<ExitCode> {
+export async function status(
+  context: Context,
+  run: string,
+  flags: { readonly watch?: boolean },
+): Promise<ExitCode> {
   const found = await findRun(context, run);
   if (flags.watch === true) return await watch(context, found);
   const picture = await statusOf(context, found);
@@ -93,7 +114,9 @@ export async function watch(context: Context, { run, mode }: FoundRun): Promise<
     case 'ended without a word': {
       const execution = await describe(context, run, mode);
       context.say(
-        c.red(`Temporal says that the run is ${execution?.status ?? 'over'}, but it did not write its own end: look at \`runbook ledger ${run}\`.`),
+        c.red(
+          `Temporal says that the run is ${execution?.status ?? 'over'}, but it did not write its own end: look at \`runbook ledger ${run}\`.`,
+        ),
       );
       return EXIT.endedOtherwise;
     }
@@ -108,7 +131,11 @@ export async function ledger(context: Context, run: string): Promise<void> {
   const found = await findRun(context, run);
   const entries = [];
   for (let afterId: number | undefined; ; afterId = entries.at(-1)?.id) {
-    const page = await services.ledger.read({ org: services.org, run, ...(afterId === undefined ? {} : { afterId }) });
+    const page = await services.ledger.read({
+      org: services.org,
+      run,
+      ...(afterId === undefined ? {} : { afterId }),
+    });
     if (page.length === 0) break;
     entries.push(...page);
   }
@@ -129,12 +156,21 @@ export async function ledger(context: Context, run: string): Promise<void> {
     });
     context.say(`${c.dim(leafHash.slice(0, 8))}  ${line}`);
   }
-  if (entries.length === 0) context.say('The ledger has no entry of this run yet: no worker has admitted it.');
+  if (entries.length === 0)
+    context.say('The ledger has no entry of this run yet: no worker has admitted it.');
   else {
     const [first, last] = [entries[0]?.appendedAt ?? '', entries.at(-1)?.appendedAt ?? ''];
-    context.hint(`${entries.length} entries, ${time(first)} to ${time(last)}. Left: the first digits of each entry's hash; --json shows them whole.`);
+    context.hint(
+      `${entries.length} entries, ${time(first)} to ${time(last)}. Left: the first digits of each entry's hash; --json shows them whole.`,
+    );
   }
   context.document(
-    entries.map(({ id, eventKey, entry, leafHash, appendedAt }) => ({ id, eventKey, leafHash, appendedAt, entry })),
+    entries.map(({ id, eventKey, entry, leafHash, appendedAt }) => ({
+      id,
+      eventKey,
+      leafHash,
+      appendedAt,
+      entry,
+    })),
   );
 }

@@ -8,7 +8,11 @@ import { didYouMean } from './nearest.js';
 import { clean, columns, fromNow, type Io } from './terminal.js';
 
 /** `secret put NAME`: takes a value from standard input, never from the command line. */
-export async function putSecret(context: Context, name: string, flags: { readonly keyId?: string }): Promise<void> {
+export async function putSecret(
+  context: Context,
+  name: string,
+  flags: { readonly keyId?: string },
+): Promise<void> {
   const { services, colours: c } = context;
   const { pool, org, environment } = services;
   assertKnown(context, name);
@@ -19,10 +23,16 @@ export async function putSecret(context: Context, name: string, flags: { readonl
   const before = await vault.list(name);
   // The same value is one version, however often it is handed in.
   const key = `handed-in/${keys.fingerprint(value)}`;
-  const version = await vault.put(name, value, { key, ...(flags.keyId === undefined ? {} : { vendorId: flags.keyId }) });
+  const version = await vault.put(name, value, {
+    key,
+    ...(flags.keyId === undefined ? {} : { vendorId: flags.keyId }),
+  });
   const isNew = !before.some(({ ref }) => ref === version.ref);
   if (version.state === 'revoked') {
-    throw new CliError(EXIT.refused, `That value is ${version.ref}, which was revoked. Make a new one at its provider.`);
+    throw new CliError(
+      EXIT.refused,
+      `That value is ${version.ref}, which was revoked. Make a new one at its provider.`,
+    );
   }
   if (!isNew && flags.keyId !== undefined && version.vendorId !== flags.keyId) {
     throw new CliError(
@@ -37,7 +47,8 @@ export async function putSecret(context: Context, name: string, flags: { readonl
   const state = isFirst ? 'current' : version.state;
   context.say(`${c.green('✓')} ${isNew ? 'Stored' : 'Stored already'} as ${c.bold(ref)} (${state})`);
   context.say(`  fingerprint ${fingerprint}${vendorId === null ? '' : `, key id ${clean(vendorId)}`}`);
-  if (state === 'pending') context.hint('A run that waits for it takes it over; until then the current version stays in use.');
+  if (state === 'pending')
+    context.hint('A run that waits for it takes it over; until then the current version stays in use.');
   context.document({ name, ref, fingerprint, keyId: vendorId, state, stored: isNew });
 }
 
@@ -46,20 +57,29 @@ export async function listSecrets(context: Context, name: string | undefined): P
   const { services, colours: c } = context;
   const { pool, org, configuration } = services;
   if (name !== undefined) assertKnown(context, name);
-  const inventory = [...configuration.secrets.get().values()].filter(({ id }) => name === undefined || id === name);
+  const inventory = [...configuration.secrets.get().values()].filter(
+    ({ id }) => name === undefined || id === name,
+  );
   const vault = postgresVault({ pool, org, keys: NO_KEYS });
   const now = new Date().toISOString();
   const all = [];
   for (const { id, title, rotateEveryDays } of inventory) {
     const versions = await vault.list(id);
-    const shown = name === undefined ? versions.filter(({ state }) => state === 'current' || state === 'pending') : versions;
+    const shown =
+      name === undefined
+        ? versions.filter(({ state }) => state === 'current' || state === 'pending')
+        : versions;
     all.push({ id, title, rotateEveryDays, versions: (name === undefined ? shown : versions).map(facts) });
     const interval = rotateEveryDays === null ? 'on demand' : `every ${rotateEveryDays} days`;
     context.say(`${c.bold(id)}  ${clean(title)} ${c.dim(interval)}`);
     if (shown.length === 0) context.say(c.yellow(`  no value: runbook secret put ${id}`));
-    const rows = columns(shown.map((v) => [v.ref, v.state, v.fingerprint, fromNow(v.createdAt, now), v.vendorId ?? '']));
+    const rows = columns(
+      shown.map((v) => [v.ref, v.state, v.fingerprint, fromNow(v.createdAt, now), v.vendorId ?? '']),
+    );
     for (const [ref = '', state = '', fingerprint = '', age = '', keyId = ''] of rows) {
-      context.say(`  ${ref}  ${state.trim() === 'current' ? c.green(state) : state}  ${fingerprint}  ${c.dim(age)}  ${clean(keyId)}`.trimEnd());
+      context.say(
+        `  ${ref}  ${state.trim() === 'current' ? c.green(state) : state}  ${fingerprint}  ${c.dim(age)}  ${clean(keyId)}`.trimEnd(),
+      );
     }
   }
   context.document(all);
@@ -101,7 +121,9 @@ async function readValue(context: Context, name: string): Promise<string> {
   if (io.stdin.isTTY !== true) {
     const chunks: Buffer[] = [];
     for await (const chunk of io.stdin) chunks.push(Buffer.from(chunk as Uint8Array | string));
-    return Buffer.concat(chunks).toString('utf8').replace(/\r?\n$/, '');
+    return Buffer.concat(chunks)
+      .toString('utf8')
+      .replace(/\r?\n$/, '');
   }
   io.stderr.write(`Value of ${name} (it is not shown), then Enter: `);
   try {
@@ -127,7 +149,8 @@ function hiddenLine({ stdin }: Io): Promise<string> {
     const take = (chunk: Buffer | string): void => {
       for (const character of chunk.toString()) {
         if (character === '\r' || character === '\n' || character === CTRL_D) return end(() => resolve(line));
-        if (character === CTRL_C) return end(() => reject(new CliError(EXIT.interrupted, 'Interrupted. Nothing was stored.')));
+        if (character === CTRL_C)
+          return end(() => reject(new CliError(EXIT.interrupted, 'Interrupted. Nothing was stored.')));
         line = DELETE.includes(character) ? [...line].slice(0, -1).join('') : line + character;
       }
     };

@@ -30,7 +30,7 @@ export async function send(context: Context, to: Addressee, message: Message): P
   const { pool, ledger, org } = context.services;
   let id: string;
   try {
-    ({ id } = await put(pool, ledger, { ...message, ...to, org, channel: 'cli' } as InboxMessage));
+    ({ id } = await put(pool, ledger, { ...message, ...to, org, channel: 'cli' }));
   } catch (error) {
     if (error instanceof InboxError) throw new CliError(EXIT.usage, error.message);
     throw error;

@@ -40,7 +40,9 @@ export class Services {
   }
 
   get configuration(): Configuration {
-    return (this.opened.configuration ??= openConfiguration(this.environment.configDirectory, { log: SILENT }));
+    return (this.opened.configuration ??= openConfiguration(this.environment.configDirectory, {
+      log: SILENT,
+    }));
   }
 
   get pool(): pg.Pool {
@@ -65,7 +67,9 @@ export class Services {
     let opening = this.clients.get(mode);
     if (opening === undefined) {
       // Temporal's native module is loaded by commands that talk to Temporal only.
-      opening = import('../../worker/connection.js').then(({ lazyClient }) => lazyClient(this.environment, mode));
+      opening = import('../../worker/connection.js').then(({ lazyClient }) =>
+        lazyClient(this.environment, mode),
+      );
       this.clients.set(mode, opening);
     }
     return (await opening).client;

@@ -61,7 +61,10 @@ export async function startRun(
   }
   const outcome = await outcomeOf(context, inboxId);
   if (outcome !== undefined && outcome.refused !== null) {
-    throw new CliError(EXIT.refused, `Refused (${outcome.refused}): ${await context.sentence(outcome.sentence)}`);
+    throw new CliError(
+      EXIT.refused,
+      `Refused (${outcome.refused}): ${await context.sentence(outcome.sentence)}`,
+    );
   }
   context.say(
     outcome === undefined

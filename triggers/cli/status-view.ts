@@ -13,7 +13,9 @@ export function statusLines(status: RunStatus, names: Names, c: Colours): string
   if (status.stale === true) {
     lines.push(
       '',
-      c.yellow('No worker answers: this is what the ledger knows. Texts are missing, and what happens now may not be in it.'),
+      c.yellow(
+        'No worker answers: this is what the ledger knows. Texts are missing, and what happens now may not be in it.',
+      ),
     );
   }
   lines.push('', ...progress(status, c), ...waiting(status, names, c));
@@ -26,7 +28,8 @@ export function statusLines(status: RunStatus, names: Names, c: Colours): string
 
 function header(status: RunStatus, names: Names, c: Colours): string[] {
   const { title, run, state, mode, requesters, origin, startedAt, now, closedAt, notes } = status;
-  const by = requesters.length === 0 ? '' : `for ${requesters.map((person) => clean(names(person))).join(', ')}`;
+  const by =
+    requesters.length === 0 ? '' : `for ${requesters.map((person) => clean(names(person))).join(', ')}`;
   const facts = [
     stateText(state, c),
     mode === 'rehearsal' ? c.magenta('rehearsal') : 'live',
@@ -62,7 +65,10 @@ function progress(status: RunStatus, c: Colours): string[] {
   const elsewhere: string[] = [];
   let current = 0;
   const place = (id: string, line: string): void => {
-    const verb = id.replace(/^undo\//, '').replace(/#.*$/, '').replace(/\/.*$/, '');
+    const verb = id
+      .replace(/^undo\//, '')
+      .replace(/#.*$/, '')
+      .replace(/\/.*$/, '');
     const next = plan.findIndex(({ uses }, index) => index >= current && uses.includes(verb));
     const index = next === -1 ? plan.findIndex(({ uses }) => uses.includes(verb)) : next;
     const isUndo = id.startsWith('undo/');
@@ -76,7 +82,10 @@ function progress(status: RunStatus, c: Colours): string[] {
   for (const { id, line } of happened) place(id, line);
   for (const wait of waits) {
     const text = `${wait.why === '' ? wait.id : clean(wait.why)}, until ${time(wait.until)}`;
-    place(wait.id, `${c.cyan('◷')} ${wait.state === 'waiting' ? text : `${text} ${c.dim(`(${wait.state})`)}`}`);
+    place(
+      wait.id,
+      `${c.cyan('◷')} ${wait.state === 'waiting' ? text : `${text} ${c.dim(`(${wait.state})`)}`}`,
+    );
   }
   const isOver = state === 'completed';
   const sections = plan.flatMap((section, index) => {
@@ -89,7 +98,12 @@ function progress(status: RunStatus, c: Colours): string[] {
   });
   return plan.length === 0
     ? elsewhere.map((line) => `  ${line}`)
-    : [...sections, ...(elsewhere.length === 0 ? [] : ['', c.bold('Taken back'), ...elsewhere.map((line) => `  ${line}`)])];
+    : [
+        ...sections,
+        ...(elsewhere.length === 0
+          ? []
+          : ['', c.bold('Taken back'), ...elsewhere.map((line) => `  ${line}`)]),
+      ];
 }
 
 export function sectionTitle({ heading }: PlanSection, index: number): string {
@@ -148,7 +162,9 @@ function waiting(status: RunStatus, names: Names, c: Colours): string[] {
     lines.push(`      ${c.dim(`runbook operate ${run} '${id}' ${choices.join('|')}`)}${result}`);
   }
   for (const { id, why, until } of waits.filter(({ state }) => state === 'waiting')) {
-    lines.push(`  ${c.cyan('◷')} ${c.bold(clean(id))}  ${clean(why)}, until ${time(until)} (${fromNow(until, now)})`);
+    lines.push(
+      `  ${c.cyan('◷')} ${c.bold(clean(id))}  ${clean(why)}, until ${time(until)} (${fromNow(until, now)})`,
+    );
   }
   return lines.length === 0 ? [] : ['', c.bold('Waits for'), ...lines];
 }
@@ -156,7 +172,10 @@ function waiting(status: RunStatus, names: Names, c: Colours): string[] {
 /** The question of a gate and who decides it. */
 export function gateFacts(gate: GateStatus, now: string, names: Names, c: Colours): string[] {
   const { id, question, groups, quorum, approvals, deadline, risk, review } = gate;
-  const approved = approvals.length === 0 ? '' : `, approved by ${approvals.map((person) => clean(names(person))).join(', ')}`;
+  const approved =
+    approvals.length === 0
+      ? ''
+      : `, approved by ${approvals.map((person) => clean(names(person))).join(', ')}`;
   const people = `${quorum === 1 ? 'one' : quorum} of ${groups.join(', ')}${approved}`;
   return [
     `  ${c.yellow('?')} ${c.bold(clean(id))}  ${question === '' ? c.dim('(its question is not known without a worker)') : clean(question)}`,

@@ -72,7 +72,11 @@ function sentence(entry: LedgerEntry, names: Names, verbs: Verbs, options: Forma
       return { symbol: '●', tone: 'good', text: `The run begins${by} (${entry.origin})` };
     }
     case 'run.refused':
-      return { symbol: '✗', tone: 'bad', text: `The start by ${who(entry.person)} was refused: ${entry.code}` };
+      return {
+        symbol: '✗',
+        tone: 'bad',
+        text: `The start by ${who(entry.person)} was refused: ${entry.code}`,
+      };
     case 'run.closed': {
       const isGood = entry.outcome === 'completed';
       return { symbol: '■', tone: isGood ? 'good' : 'bad', text: `The run is over: ${entry.outcome}` };
@@ -145,7 +149,11 @@ function sentence(entry: LedgerEntry, names: Names, verbs: Verbs, options: Forma
       return { symbol: '→', tone: entry.message === 'note' ? 'plain' : 'quiet', text };
     }
     case 'message.accepted':
-      return { symbol: '→', tone: 'quiet', text: `What ${who(entry.person)} said counts${onTarget(entry.target)}` };
+      return {
+        symbol: '→',
+        tone: 'quiet',
+        text: `What ${who(entry.person)} said counts${onTarget(entry.target)}`,
+      };
     case 'message.refused':
       return {
         symbol: '✗',
@@ -154,7 +162,11 @@ function sentence(entry: LedgerEntry, names: Names, verbs: Verbs, options: Forma
       };
     case 'wait.started': {
       const why = texts.wait(entry.wait);
-      return { symbol: '◷', tone: 'waits', text: `Waiting until ${until(entry.until)}: ${why ?? entry.wait}` };
+      return {
+        symbol: '◷',
+        tone: 'waits',
+        text: `Waiting until ${until(entry.until)}: ${why ?? entry.wait}`,
+      };
     }
     case 'wait.ended': {
       const why = texts.wait(entry.wait) ?? entry.wait;
@@ -176,11 +188,19 @@ function sentence(entry: LedgerEntry, names: Names, verbs: Verbs, options: Forma
       };
     case 'question.answered': {
       const text = `${who(entry.person)} chose ${entry.choice}: ${question(entry.target)}`;
-      return { symbol: entry.choice === 'abort' ? '✗' : '✓', tone: entry.choice === 'abort' ? 'bad' : 'good', text };
+      return {
+        symbol: entry.choice === 'abort' ? '✗' : '✓',
+        tone: entry.choice === 'abort' ? 'bad' : 'good',
+        text,
+      };
     }
     case 'undo.started': {
       const count = entry.steps.length;
-      return { symbol: '↺', tone: 'undoes', text: `Taking back what was done (${count} ${count === 1 ? 'thing' : 'things'})` };
+      return {
+        symbol: '↺',
+        tone: 'undoes',
+        text: `Taking back what was done (${count} ${count === 1 ? 'thing' : 'things'})`,
+      };
     }
     case 'undo.ended':
       return entry.outcome === 'undone'

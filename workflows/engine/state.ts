@@ -1,7 +1,7 @@
 import { workflowInfo } from '@temporalio/workflow';
+import { modeOf, type Mode } from './mode.js';
 import type {
   GateStatus,
-  Mode,
   Origin,
   Plan,
   QuestionStatus,
@@ -27,7 +27,7 @@ export function nthId(id: string, used: readonly string[]): string {
 /** Everything about a run that the `status` query shows. */
 export class RunState {
   readonly run = workflowInfo().workflowId;
-  readonly mode: Mode = workflowInfo().namespace === 'rehearsal' ? 'rehearsal' : 'live';
+  readonly mode: Mode = modeOf(workflowInfo().namespace);
   readonly startedAt = isoNow();
   org = 'default';
   phase: 'admitting' | 'running' | 'undoing' | RunOutcome = 'admitting';

@@ -1,6 +1,6 @@
 import type { Duration } from '@temporalio/common';
 import type { z } from 'zod';
-import type { Mode } from '../../activities/step.js';
+import type { Mode } from './mode.js';
 
 export type { Mode };
 
