@@ -8,7 +8,7 @@ export async function bareWorker(
   connection: NativeConnection,
   activities: Record<string, (input: never) => Promise<unknown>>,
   maxCachedWorkflows: number,
-): Promise<{ readonly taskQueue: string; stop(): Promise<void> }> {
+): Promise<{ readonly taskQueue: string; cached(): number; stop(): Promise<void> }> {
   const workflowBundle = await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL('fixtures/bare.ts', import.meta.url)),
     logger: new DefaultLogger('ERROR'),
@@ -27,6 +27,7 @@ export async function bareWorker(
   running.catch(() => undefined);
   return {
     taskQueue,
+    cached: () => worker.getStatus().numCachedWorkflows,
     stop: async () => {
       worker.shutdown();
       await running;

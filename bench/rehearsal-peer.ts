@@ -144,7 +144,10 @@ function answeredAtOnce(scripted: Rehearsal<unknown>): Rehearsal<unknown> {
     if (answer === 'nobody' || Array.isArray(answer)) {
       throw new Error(`The benchmark can't answer "${target}" at once: it is asked again or never answered.`);
     }
-    const { after: _after, ...now } = answer as ScriptedAnswer;
+    const now: { -readonly [K in keyof ScriptedAnswer]: ScriptedAnswer[K] } = {
+      ...(answer as ScriptedAnswer),
+    };
+    delete now.after;
     return [target, now];
   });
   return { ...scripted, answers: Object.fromEntries(answers) as Rehearsal<unknown>['answers'] };

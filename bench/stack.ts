@@ -20,7 +20,7 @@ import { simulators as allSimulators } from '../simulators/index.js';
 import { startSimulators, type Simulators } from '../simulators/server.js';
 import { dataConverter } from '../worker/connection.js';
 
-const CONFIG_DIRECTORY = fileURLToPath(new URL('../config', import.meta.url));
+export const CONFIG_DIRECTORY = fileURLToPath(new URL('../config', import.meta.url));
 
 /** Where a stack of somebody's own would be found: a benchmark always measures on servers of its own. */
 const FOREIGN = ['DATABASE_URL', 'DATABASE_ADMIN_URL', 'AUDIT_DATABASE_URL', 'TEMPORAL_ADDRESS'];

@@ -1,29 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
-import { pino } from 'pino';
-import { createSteps } from '../activities/index.js';
-import { Redactor } from '../activities/redactor.js';
 import { memoryVault } from '../activities/vault/memory.js';
 import type { Vault } from '../activities/vault/contract.js';
-import { castDirectory } from '../simulators/cast.js';
 import { catalogueOf } from '../triggers/catalogue.js';
-import { start } from '../triggers/start.js';
-import { DEFAULT_CHANNEL, slackAnnouncer } from '../worker/announcer.js';
-import { postgresBundleStore } from '../worker/bundle-store.js';
 import { bundleWorkflows } from '../worker/bundle.js';
-import { host } from '../worker/host.js';
 import { worldSystems } from '../worker/systems.js';
 import { bareWorker } from './bare-worker.js';
+import { engineWorker, startRun, WORLD } from './engine-worker.js';
 import { noOpSteps } from './fixtures/no-op-steps.js';
 import { metric, type Result } from './report.js';
 import type { BenchStack } from './stack.js';
 import { inTurn, median } from './statistics.js';
 
 const STEPS = 50;
-const PAIRS = 8;
+const PAIRS = 20;
 const SECRET = 'openai/api-key';
-const WORLD = 'bench';
 
 interface Measured {
   /** From scheduling the first step to the end of the last one, by the server's clock, in milliseconds. */
@@ -44,7 +36,7 @@ export async function steps(stack: BenchStack, progress: (line: string) => void)
   try {
     const pairs = await inTurn(PAIRS, ours.measure, peer.measure, (pair, a, b) =>
       progress(
-        `pair ${pair}: body ${a.bodyMs} / ${b.bodyMs} ms = ${(a.bodyMs / b.bodyMs).toFixed(3)}, ` +
+        `pair ${pair}: body ${a.bodyMs.toFixed(0)} / ${b.bodyMs.toFixed(0)} ms = ${(a.bodyMs / b.bodyMs).toFixed(3)}, ` +
           `whole ${a.wholeMs.toFixed(0)} / ${b.wholeMs.toFixed(0)} ms${pair < 1 ? ' (dropped)' : ''}`,
       ),
     );
@@ -92,57 +84,23 @@ export async function steps(stack: BenchStack, progress: (line: string) => void)
   }
 }
 
-async function ledgeredSide(
-  { native, live, pool, ledger, configuration, simulators }: BenchStack,
-  vault: Vault,
-) {
-  const catalogue = catalogueOf({ noOpSteps });
-  const directory = castDirectory();
-  const systems = worldSystems((system) => simulators.url(WORLD, system), vault);
-  const verbs = createSteps(systems);
-  const name = `bench-${randomBytes(4).toString('hex')}`;
-  const common = {
-    pool,
-    ledger,
-    org: 'default',
-    configuration,
-    catalogue,
-    directory,
-    acceptedAssurances: ['claimed'],
-  } as const;
-  const worker = await host({
+async function ledgeredSide(stack: BenchStack, vault: Vault) {
+  const { native, live, pool, ledger, configuration, simulators } = stack;
+  const services = { client: live, pool, ledger, configuration, catalogue: catalogueOf({ noOpSteps }) };
+  const { taskQueue, stop } = await engineWorker({
+    ...services,
     connection: native,
-    client: live,
-    namespace: live.options.namespace,
-    taskQueue: name,
-    deployment: name,
+    systems: worldSystems((system) => simulators.url(WORLD, system), vault),
     bundle: await bundleWorkflows(fileURLToPath(new URL('fixtures/no-op-steps.ts', import.meta.url))),
-    store: postgresBundleStore(pool, 'bench'),
-    redactor: new Redactor(),
-    log: pino({ level: 'silent' }),
-    services: {
-      ...common,
-      stepsFor: () => verbs,
-      announce: slackAnnouncer({ slackFor: () => systems.slack, directory, channel: DEFAULT_CHANNEL }),
-    },
   });
-  const person = (await directory.personByName('Ada')) ?? null;
   return {
-    stop: worker.stop,
+    stop,
     measure: async (): Promise<Measured> => {
       const from = performance.now();
-      const result = await start(
-        { ...common, client: live, mode: 'live', taskQueue: name },
-        {
-          runbook: 'noOpSteps',
-          input: { secret: SECRET, steps: STEPS },
-          person,
-          assurance: 'claimed',
-          channel: 'cli',
-        },
+      const input = { secret: SECRET, steps: STEPS };
+      const handle = live.workflow.getHandle(
+        await startRun(services, { taskQueue, runbook: 'noOpSteps', input }),
       );
-      if (!result.started) throw new Error(result.sentence);
-      const handle = live.workflow.getHandle(result.run);
       await handle.result();
       return { wholeMs: performance.now() - from, ...(await bodyOf(handle, 'vault.describe')) };
     },

@@ -126,7 +126,8 @@ function difference(a: string, b: string): string {
 function effectsDiffer(observed: Observed, clean: Observed): string | false {
   const [is, was] = [netEffects(observed.world.effects), netEffects(clean.world.effects)];
   const keys = [...new Set([...Object.keys(is), ...Object.keys(was)])].filter((key) => is[key] !== was[key]);
-  return keys.length > 0 && keys.map((key) => `"${key}" ${is[key] ?? 0} times and not ${was[key] ?? 0}`).join('; ');
+  const said = keys.some((key) => key.startsWith('slack')) ? ` (said: ${messagesOf(observed).join(' | ')})` : '';
+  return keys.length > 0 && keys.map((key) => `"${key}" ${is[key] ?? 0} times and not ${was[key] ?? 0}`).join('; ') + said;
 }
 
 /** Those of `items` that bring something new: the fewest that are easily found. */
@@ -159,7 +160,7 @@ describe.each(Object.entries(workflows))('%s', (exportName, { spec }) => {
     spec.rehearsals.map(({ input }) => {
       const parsed = spec.input.parse(input);
       const { configuration } = installation.installation;
-      const references = Object.entries(spec.config?.(parsed) ?? {});
+      const references = Object.entries<string>(spec.config?.(parsed) ?? {});
       return spec.plan(parsed, Object.fromEntries(references.map(([name, ref]) => [name, configuration.resolve(ref)])));
     });
 
@@ -265,17 +266,22 @@ describe.each(Object.entries(workflows))('%s', (exportName, { spec }) => {
     });
   });
 
-  /** Where a step can fail: the first of its kind for each verb and each state of what would be undone. */
-  const failurePoints = (): { rehearsal: Rehearsal<unknown>; visit: Visit; restorable: boolean }[] =>
-    firstOfEach(
-      spec.rehearsals.flatMap((rehearsal) => {
-        const { visits } = cleanOf(rehearsal);
-        return visits.flatMap((visit, index) =>
-          isUndo(visit) ? [] : [{ rehearsal, visit, restorable: isRestorable(visits.slice(0, index + 1), visit.undo) }],
-        );
-      }),
+  /**
+   * Where a step can fail: once for each verb and each state of what would be undone (before and after the point of
+   * no return, for instance), in the rehearsal that gets there soonest.
+   */
+  const failurePoints = (): { rehearsal: Rehearsal<unknown>; visit: Visit; restorable: boolean }[] => {
+    const points = spec.rehearsals.flatMap((rehearsal) => {
+      const { visits } = cleanOf(rehearsal);
+      return visits.flatMap((visit, index) =>
+        isUndo(visit) ? [] : [{ rehearsal, visit, index, restorable: isRestorable(visits.slice(0, index + 1), visit.undo) }],
+      );
+    });
+    return firstOfEach(
+      points.sort((a, b) => a.index - b.index),
       ({ visit, restorable }) => JSON.stringify([visit.activity, visit.undo, restorable]),
     );
+  };
 
   const stopProblems = (observed: Observed, { step, undo }: Visit, restorable: boolean): (string | false)[] => {
     const asked = ofKind(observed, 'question.asked').filter(({ question }) => question === 'failed step');
@@ -322,7 +328,7 @@ describe.each(Object.entries(workflows))('%s', (exportName, { spec }) => {
 
   test('5. so does a step whose answer is lost for good, unless it finds what it did', { timeout: 8 * MINUTES }, async () => {
     const points = firstOfEach(
-      failurePoints().filter(({ visit }) => changingOperationsOf(visit).length > 0 || (visit.requests.length === 0 && isChange(visit))),
+      failurePoints().filter(({ visit }) => visit.acted),
       ({ visit }) => visit.activity,
     );
     const problems = await problemsOf(
@@ -505,7 +511,9 @@ describe.each(Object.entries(workflows))('%s', (exportName, { spec }) => {
     }));
     expect(await failedReplays(code, histories)).toEqual([]);
     const [first] = histories;
-    expect(historyFromJSON(JSON.parse(historyToJSON(first?.history ?? {})))).toEqual(first?.history);
+    const json = historyToJSON(first?.history ?? {});
+    // Equal as text: a comparison of the messages themselves trips over fields that were never set.
+    expect(historyToJSON(historyFromJSON(JSON.parse(json))) === json).toBe(true);
   });
 });
 

@@ -1,7 +1,7 @@
 import canonicalize from 'canonicalize';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Pool } from 'pg';
-import { ulid } from 'ulid';
+import { isValid, ulid } from 'ulid';
 import { z } from 'zod';
 import type { Ledger } from '../activities/ledger/contract.js';
 import { eventKey, type EntryOf } from '../activities/ledger/entry.js';
@@ -300,8 +300,9 @@ async function recordIfPossible(pool: Pool, ledger: Ledger, row: InboxRow): Prom
   }
 }
 
-/** A message by its id; undefined when there is none. */
+/** A message by its id; undefined when there is none. The id may be anything: signals and starts carry what was sent. */
 export async function read(pool: Pool, id: string): Promise<InboxRow | undefined> {
+  if (!isValid(id)) return undefined;
   const { rows } = await pool.query<DatabaseRow>('SELECT * FROM engine.inbox WHERE id = $1', [id]);
   return rows[0] === undefined ? undefined : fromDatabase(rows[0]);
 }

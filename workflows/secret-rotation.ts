@@ -135,6 +135,12 @@ export const secretRotation = runbook(
         answers: { 'revoke-old-key': { by: 'Grace', verdict: 'approve' } },
       },
       {
+        name: 'Supabase service role key, revocation declined',
+        input: { secret: 'supabase/service-role-key', reason: 'Rotation after 90 days' },
+        answers: { 'revoke-old-key': { by: 'Grace', verdict: 'decline', reason: 'A release is under way' } },
+        ends: 'rejected',
+      },
+      {
         name: 'Supabase service role key, leaked',
         input: { secret: 'supabase/service-role-key', mode: 'emergency', reason: 'Seen in a browser bundle' },
         answers: { review: { by: 'Grace', verdict: 'decline', reason: 'The report names no affected rows' } },
@@ -179,6 +185,16 @@ export const secretRotation = runbook(
         name: 'Stripe webhook signing secret',
         input: { secret: 'stripe/webhook-secret', reason: 'Together with the Stripe key' },
         answers: { 'revoke-old-key': { by: 'Grace', verdict: 'approve' } },
+      },
+      {
+        name: 'Webhooks fail with the new signing secret',
+        input: { secret: 'stripe/webhook-secret', reason: 'Together with the Stripe key' },
+        world: { failedDeliveries: 2 },
+        answers: {
+          'revoke-old-key': { by: 'Grace', verdict: 'approve' },
+          'go-on-despite-errors': { by: 'Grace', verdict: 'decline', reason: 'Invoices are not marked as paid' },
+        },
+        ends: 'rejected',
       },
       {
         name: 'Stripe webhook signing secret, leaked',

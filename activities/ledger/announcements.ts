@@ -9,6 +9,10 @@ const LOOK_AGAIN_MS = 1_000;
 /** Announcements of this long go together. */
 const COLLECT_MS = 20;
 
+/** NOTIFY writes to the log; without waiting for the disk it does not compete with the appends for it. */
+const ANNOUNCE = `SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, payload)
+  FROM unnest($2::text[]) AS payload`;
+
 /**
  * Tells followers, also in other processes, that a run has new entries. Not part of the appending transaction on
  * purpose: NOTIFY holds a lock of the whole server until its commit is on disk, and appends could no longer share a
@@ -36,7 +40,7 @@ export class Announcements {
     const payloads = [...this.#due];
     this.#due.clear();
     this.#pool
-      .query('SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload', [CHANNEL, payloads])
+      .query({ name: 'ledger.announce', text: ANNOUNCE, values: [CHANNEL, payloads] })
       .catch(() => undefined); // Followers look again by themselves.
   }
 

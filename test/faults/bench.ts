@@ -54,7 +54,7 @@ export interface Bench {
   /** Starts a live worker in a process of its own, and returns when it takes work. */
   worker(code: Code, options?: ChildWorkerOptions): Promise<ChildWorker>;
   /** Starts a run as Ada, as every surface does. */
-  start(code: Code, runbook: string, input: unknown): Promise<string>;
+  start(code: Code, runbook: string, input: unknown, client?: Client): Promise<string>;
   entries(run: string): Promise<StoredEntry[]>;
   status(run: string): Promise<RunStatus>;
   person(name: string): Promise<string>;
@@ -109,8 +109,8 @@ export async function openBench(ways: Ways = () => ({})): Promise<Bench> {
       children.push(child);
       return child;
     },
-    start: async ({ catalogue }, runbook, input) => {
-      const { live: client, taskQueue } = test;
+    start: async ({ catalogue }, runbook, input, client = test.live) => {
+      const { taskQueue } = test;
       const acceptedAssurances = ['claimed'] as const;
       const result = await start(
         {

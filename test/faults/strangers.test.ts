@@ -64,7 +64,7 @@ describe('a run started with a plain Temporal client', () => {
   });
 
   type Attempt = (run: string, ada: string) => Promise<readonly unknown[]>;
-  const attempts: readonly (readonly [what: string, code: string, args: Attempt, run?: string])[] = [
+  const attempts: [what: string, code: string, args: Attempt, run?: string][] = [
     ['without anybody having asked', 'NotAsked', async () => [{ org: 'default', input: {} }]],
     [
       'with a row that does not exist',
@@ -123,7 +123,7 @@ describe('a run started with a plain Temporal client', () => {
       'default.ask-then-post.20261120-0123abcd\nadmitted',
     ],
   ];
-  test.each(attempts)('%s is refused and recorded: %s', async (_what, expected, argsFor, name) => {
+  test.each(attempts)('%s is refused and recorded: %s', async (...[_what, expected, argsFor, name]) => {
     const run = name ?? newRun();
     await startPlainly(run, ...(await argsFor(run, await bench.person('Ada'))));
     expect(await refusalOf(run)).toBe(expected);

@@ -23,6 +23,8 @@ export interface Visit {
   /** What an undo would have taken back at this moment, first to be undone first. */
   readonly undo: readonly string[];
   readonly requests: readonly { readonly operation: string; readonly method: string }[];
+  /** Whether something changed at the vendor, or in what an undo must restore. */
+  readonly acted: boolean;
   readonly before: Picture;
   readonly after: Picture;
 }
@@ -87,15 +89,19 @@ export async function observe(lab: Laboratory, experiment: Experiment): Promise<
       const undo = earlier?.undo ?? (await undoOf(client, step.run));
       const before = earlier?.after ?? (await look());
       const first = world.requests.length;
+      const effects = world.effects.length;
+      const [system = ''] = activity.split('.');
       await strikes.get(id)?.withoutRequest('before');
       const result: unknown = await verb.run(input, step);
       await strikes.get(id)?.withoutRequest('after');
       strikes.get(id)?.disarm();
       const requests = world.requests
         .slice(first)
-        .filter(({ operation }) => operation.startsWith(`${activity.split('.')[0]}.`))
+        .filter(({ operation }) => operation.startsWith(`${system}.`))
         .map(({ operation, method }) => ({ operation, method }));
-      visits.push({ step: id, activity, undo, requests, before, after: earlier?.after ?? (await look()) });
+      const after = earlier?.after ?? (await look());
+      const acted = before !== after || world.effects.slice(effects).some((effect) => effect.system === system);
+      visits.push({ step: id, activity, undo, requests, acted, before, after });
       return result;
     };
     return { ...verb, run } as AnyVerb;

@@ -18,6 +18,9 @@ const ANSWER_WITHIN_MS = 5_000;
 /** A message that waits longer has no relay. */
 const RELAYED_WITHIN_SECONDS = 15;
 
+/** A worker asks again after a minute at most. */
+const POLLED_WITHIN_SECONDS = 70;
+
 /** Tables by which a database shows that it is migrated. */
 const TABLES = ['ledger.leaf', 'engine.people', 'engine.inbox', 'engine.bundle', 'vault.version'];
 
@@ -94,13 +97,12 @@ function environment(context: Context): Finding[] {
       ),
     ];
   } catch (error) {
-    return [fail('Environment', messageOf(error), 'Nothing else can be looked at before.')];
+    return [fail('Environment', messageOf(error), 'The parts that it names can only be looked at then.')];
   }
 }
 
 function configuration(context: Context): Finding[] {
-  if (!hasEnvironment(context)) return [];
-  const { configuration: files, environment: env } = context.services;
+  const { configuration: files, configDirectory } = context.services;
   const log = { error: () => undefined };
   const read = (part: string, path: string, use: () => string): Finding => {
     try {
@@ -109,7 +111,7 @@ function configuration(context: Context): Finding[] {
       return fail(part, messageOf(error), `Correct ${path}; an edit counts without a restart.`);
     }
   };
-  const application = join(env.configDirectory, 'application.yaml');
+  const application = join(configDirectory, 'application.yaml');
   return [
     read('access.yaml', files.access.path, () => {
       const { people, groups } = accessFile(files.access.path, { log }).get();
@@ -269,22 +271,29 @@ async function timeSkipping(context: Context): Promise<Finding[]> {
 
 async function worker(context: Context): Promise<Finding[]> {
   if (!hasEnvironment(context)) return [];
-  const { TASK_QUEUE } = await import('../../worker/connection.js');
+  const taskQueue = await context.services.taskQueue();
   const client = await context.services.client('live');
   const { namespace } = client.options;
-  const pollers = async (taskQueueType: 1 | 2): Promise<number> => {
-    const answer = await client.withDeadline(Date.now() + ANSWER_WITHIN_MS, () =>
-      client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: TASK_QUEUE }, taskQueueType }),
+  /** Seconds since somebody last asked for work; Temporal remembers for minutes who did. */
+  const askedAgo = async (taskQueueType: 1 | 2): Promise<number> => {
+    const { pollers } = await client.withDeadline(Date.now() + ANSWER_WITHIN_MS, () =>
+      client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType }),
     );
-    return answer.pollers?.length ?? 0;
+    const last = Math.max(
+      0,
+      ...(pollers ?? []).map(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0)),
+    );
+    return Date.now() / 1_000 - last;
   };
   try {
-    const [workflows, activities] = [await pollers(1), await pollers(2)];
-    if (workflows > 0 && activities > 0) return [ok('Worker', `works on the queue ${TASK_QUEUE}`)];
+    const ago = Math.max(await askedAgo(1), await askedAgo(2));
+    if (ago <= POLLED_WITHIN_SECONDS) {
+      return [ok('Worker', `asked for work on the queue ${taskQueue} ${Math.max(0, Math.round(ago))} s ago`)];
+    }
     return [
       fail(
         'Worker',
-        `nobody works on the queue ${TASK_QUEUE}`,
+        `nobody works on the queue ${taskQueue}`,
         'Start one: `npm start` on this machine, else `npm run worker`. Until then runs wait; nothing is lost.',
       ),
     ];

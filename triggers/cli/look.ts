@@ -53,7 +53,7 @@ export function show(
     unknown
   >;
   const config = Object.fromEntries(
-    Object.entries(spec.config?.(input) ?? {}).map(([name, reference]) => {
+    Object.entries<string>(spec.config?.(input) ?? {}).map(([name, reference]) => {
       const value = configuration.resolve(reference);
       if (value === undefined) throw new CliError(EXIT.notFound, `${reference} is not configured.`);
       return [name, value];

@@ -164,9 +164,13 @@ function pause(): Promise<void> {
 }
 
 /** The worker's log lines would stand between those of the story; its handling of Ctrl-C is not ours. */
-function quiet({ Runtime, DefaultLogger }: Pick<typeof Sdk, 'Runtime' | 'DefaultLogger'>): void {
+function quiet({ Runtime, DefaultLogger, makeTelemetryFilterString }: typeof Sdk): void {
   try {
-    Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+    Runtime.install({
+      logger: new DefaultLogger('ERROR', ({ message }) => void process.stderr.write(`${message}\n`)),
+      telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
+      shutdownSignals: [],
+    });
   } catch {
     // A process has one runtime: somebody installed it before us.
   }

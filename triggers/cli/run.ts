@@ -103,15 +103,20 @@ function explain(error: unknown): { exit: ExitCode; message: string } {
       message: `The database does not answer (${message}). \`runbook doctor\` looks at each part.`,
     };
   }
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const isTemporalAway = typeof code === 'number' && NO_ANSWER.includes(code);
-  if (isTemporalAway || /^Temporal \(.*\) does not answer/.test(message)) {
+  if (isUnanswered(error) || /^Temporal \(.*\) does not answer/.test(message)) {
     return {
       exit: EXIT.cannotConnect,
       message: `Temporal does not answer (${message}). \`runbook doctor\` looks at each part.`,
     };
   }
   return { exit: EXIT.failed, message };
+}
+
+/** Whether a call to Temporal, or what it was wrapped in, got no answer. */
+function isUnanswered(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ('code' in error && typeof error.code === 'number' && NO_ANSWER.includes(error.code)) return true;
+  return isUnanswered(error.cause);
 }
 
 /** The first cause says more than what it was wrapped in. */

@@ -1,7 +1,7 @@
 import { loadVaultKeys } from '../../activities/vault/keys.js';
-import type { VaultKeys } from '../../activities/vault/crypto.js';
 import type { SecretVersion } from '../../activities/vault/contract.js';
-import { postgresVault } from '../../activities/vault/postgres.js';
+import { isSecretName } from '../../activities/vault/ref.js';
+import { openVault } from '../../worker/vault.js';
 import type { Context } from './context.js';
 import { CliError, EXIT } from './exit.js';
 import { didYouMean } from './nearest.js';
@@ -14,10 +14,10 @@ export async function putSecret(
   flags: { readonly keyId?: string },
 ): Promise<void> {
   const { services, colours: c } = context;
-  const { pool, org, environment } = services;
+  const { pool, environment } = services;
   assertKnown(context, name);
   const keys = await loadVaultKeys(environment.vault);
-  const vault = postgresVault({ pool, org, keys });
+  const vault = await openVault(environment, pool);
   const value = await readValue(context, name);
   if (value === '') throw new CliError(EXIT.usage, `No value came in for ${name}. Nothing was stored.`);
   const before = await vault.list(name);
@@ -55,12 +55,12 @@ export async function putSecret(
 /** `secret list [NAME]`: versions, without their values. */
 export async function listSecrets(context: Context, name: string | undefined): Promise<void> {
   const { services, colours: c } = context;
-  const { pool, org, configuration } = services;
+  const { pool, environment, configuration } = services;
   if (name !== undefined) assertKnown(context, name);
   const inventory = [...configuration.secrets.get().values()].filter(
     ({ id }) => name === undefined || id === name,
   );
-  const vault = postgresVault({ pool, org, keys: NO_KEYS });
+  const vault = await openVault(environment, pool);
   const now = new Date().toISOString();
   const all = [];
   for (const { id, title, rotateEveryDays } of inventory) {
@@ -90,29 +90,17 @@ function facts({ ref, version, fingerprint, vendorId, state, createdAt }: Secret
 }
 
 function assertKnown({ services }: Context, name: string): void {
+  const { path } = services.configuration.secrets;
   const known = [...services.configuration.secrets.get().keys()];
   if (known.includes(name)) return;
-  // Not quoted when it can't be a name: it may be a value that was pasted into the wrong place.
-  const isName = /^[a-z0-9/-]{1,60}$/.test(name);
+  const all = `There are: ${known.join(', ')}.`;
+  // What can't be a name may be a value that was pasted into the wrong place: it is not quoted.
   throw new CliError(
     EXIT.notFound,
-    `${services.configuration.secrets.path} has no secret ${isName ? `"${name}".${didYouMean(name, known)}` : 'of that name.'} ` +
-      `There are: ${known.join(', ')}. Was it a value? Then it is in the history of your shell: make a new one.`.replace(
-        isName ? / Was it .*$/ : /^$/,
-        '',
-      ),
+    isSecretName(name) && name.length <= 60
+      ? `${path} has no secret "${name}".${didYouMean(name, known)} ${all}`
+      : `That is not the name of a secret. ${all} Was it a value? It is in the history of your shell now: make a new one.`,
   );
-}
-
-/** Listing versions opens none of them. */
-const NO_KEYS: VaultKeys = {
-  seal: () => refuse(),
-  open: () => refuse(),
-  fingerprint: () => refuse(),
-};
-
-function refuse(): never {
-  throw new CliError(EXIT.failed, 'This command does not open secrets.');
 }
 
 /** The value: on a terminal one line that is not shown, else all of standard input without its last line end. */

@@ -1,8 +1,10 @@
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import type pg from 'pg';
 import type { Ledger } from '../../activities/ledger/contract.js';
 import { postgresLedger } from '../../activities/ledger/postgres.js';
-import { readEnvironment, type Environment } from '../../config/environment.js';
+import { EnvironmentError, readEnvironment, type Environment } from '../../config/environment.js';
 import { openConfiguration, type Configuration } from '../../config/index.js';
 import { createPool } from '../../database/pool.js';
 import { castDirectory } from '../../simulators/cast.js';
@@ -10,6 +12,8 @@ import type { Mode } from '../../workflows/engine/types.js';
 import type { ModeClient } from '../../worker/connection.js';
 import { databaseDirectory, type Directory } from '../people.js';
 import type { Io } from './terminal.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** One command needs few connections; following the ledger takes one for itself. */
 const CONNECTIONS = 4;
@@ -22,7 +26,7 @@ export class Services {
   private openedLedger: Ledger | undefined;
   private readonly clients = new Map<Mode, Promise<ModeClient>>();
 
-  constructor(private readonly io: Pick<Io, 'env' | 'stackFile'>) {}
+  constructor(private readonly io: Pick<Io, 'env' | 'stackFile' | 'taskQueue'>) {}
 
   /** @throws EnvironmentError */
   get environment(): Environment {
@@ -39,10 +43,18 @@ export class Services {
     return this.environment.org;
   }
 
+  /** What only reads the configuration works without a database or Temporal. */
   get configuration(): Configuration {
-    return (this.opened.configuration ??= openConfiguration(this.environment.configDirectory, {
-      log: SILENT,
-    }));
+    return (this.opened.configuration ??= openConfiguration(this.configDirectory, { log: SILENT }));
+  }
+
+  get configDirectory(): string {
+    try {
+      return this.environment.configDirectory;
+    } catch (error) {
+      if (!(error instanceof EnvironmentError)) throw error;
+      return resolve(ROOT, this.io.env['RUNBOOK_CONFIG_DIR'] || 'config');
+    }
   }
 
   get pool(): pg.Pool {
@@ -73,6 +85,11 @@ export class Services {
       this.clients.set(mode, opening);
     }
     return (await opening).client;
+  }
+
+  /** Where live runs are worked on. */
+  async taskQueue(): Promise<string> {
+    return this.io.taskQueue ?? (await import('../../worker/connection.js')).TASK_QUEUE;
   }
 
   async close(): Promise<void> {

@@ -39,6 +39,7 @@ export async function startRun(
       directory,
       configuration,
       acceptedAssurances: environment.acceptedAssurances,
+      taskQueue: await services.taskQueue(),
     },
     {
       runbook: entry.command,

@@ -70,7 +70,8 @@ function progress(status: RunStatus, c: Colours): string[] {
       .replace(/#.*$/, '')
       .replace(/\/.*$/, '');
     const next = plan.findIndex(({ uses }, index) => index >= current && uses.includes(verb));
-    const index = next === -1 ? plan.findIndex(({ uses }) => uses.includes(verb)) : next;
+    // A verb that only an earlier section names was used again: it is shown where the run was by then.
+    const index = next === -1 && plan.some(({ uses }) => uses.includes(verb)) ? current : next;
     const isUndo = id.startsWith('undo/');
     if (!isUndo && index > current) current = index;
     (isUndo ? elsewhere : (done[index] ?? elsewhere)).push(line);

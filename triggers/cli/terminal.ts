@@ -11,6 +11,8 @@ export interface Io {
   readonly interrupt: AbortSignal;
   /** Where the local stack describes itself. Default: `.data/service/stack.json` of the checkout. */
   readonly stackFile?: string;
+  /** Where live runs are started. Default: the one task queue of all workers. */
+  readonly taskQueue?: string;
 }
 
 export interface Output {

@@ -17,6 +17,9 @@ export interface Arrival {
   readonly openGates: ReadonlySet<string>;
 }
 
+/** What the inbox calls its rows; anybody with access to Temporal may send something else. */
+const INBOX_ID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
+
 export type MessageHandler = (message: ReadMessage, arrival: Arrival) => Verdict | Promise<Verdict>;
 
 /**
@@ -26,6 +29,7 @@ export type MessageHandler = (message: ReadMessage, arrival: Arrival) => Verdict
 export class Inbox {
   private readonly queue: Arrival[] = [];
   private readonly seen = new Set<string>();
+  private strays = 0;
   private working = false;
   private closed = false;
   /** Answers to people that are under way. */
@@ -39,7 +43,7 @@ export class Inbox {
     openGates: () => ReadonlySet<string>,
   ) {
     const receive = (kind: ReadMessage['kind']) => (pointer: InboxPointer) => {
-      const inboxId = String((pointer as InboxPointer | undefined)?.inboxId);
+      const inboxId = this.nameOf(pointer);
       if (this.seen.has(inboxId)) return;
       this.seen.add(inboxId);
       this.queue.push({ inboxId, kind, openGates: openGates() });
@@ -49,6 +53,14 @@ export class Inbox {
     setHandler(operate, receive('operate'));
     setHandler(note, receive('note'));
     setHandler(cancel, receive('cancel'));
+  }
+
+  /** Something that names no row is called by a number, so that each is refused and recorded. */
+  private nameOf(pointer: unknown): string {
+    const given = (pointer as Partial<InboxPointer> | null | undefined)?.inboxId as unknown;
+    if (typeof given === 'string' && INBOX_ID.test(given)) return given;
+    this.strays += 1;
+    return `stray-${this.strays}`;
   }
 
   /** Messages that came before are answered from here on. */

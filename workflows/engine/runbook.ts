@@ -285,6 +285,8 @@ class Execution<I extends z.ZodObject, C, R> {
     state.phase = outcome;
     state.closedAt = isoNow();
     this.inbox.close();
+    // What people were told comes before the close on the record.
+    await this.inbox.answered();
     this.journal.record({ kind: 'run.closed', outcome, result: result ?? null });
     this.journal.announce({
       about: 'run closed',

@@ -4,7 +4,7 @@ import type { Steps } from '../../../../activities/index.js';
 import { runbook } from '../../../../workflows/engine/runbook.js';
 
 /** An attempt of a killed worker is given up after this; nobody wants to wait a minute for it in a test. */
-const GIVEN_UP_AFTER = { within: '3 seconds', giveUpAfter: '5 minutes' } as const;
+const GIVEN_UP_AFTER = { within: '5 seconds', giveUpAfter: '5 minutes' } as const;
 
 const KEY = { secret: 'openai/api-key', project: 'proj_example' } as const;
 const REPORT = { title: 'Worker killed', summary: 'A test report' } as const;
