@@ -2,9 +2,6 @@
 const RESAMPLES = 10_000;
 /** Any constant: the same samples give the same interval. */
 const SEED = 0x5eed_1e55;
-/** The first pair warms caches and is not counted. */
-const DROPPED = 1;
-
 export interface Estimate {
   readonly median: number;
   /** Bootstrap 95 % confidence interval of the median. */
@@ -31,15 +28,19 @@ export function median(samples: readonly number[]): number {
   return (lower + upper) / 2;
 }
 
-/** Measures ours and the peer in turn, ABAB, and forgets the first pair. `pairs` counts those that are kept. */
+/**
+ * Measures ours and the peer in turn, ABAB. `pairs` counts those that are kept.
+ * @param dropped pairs before them, that warm caches: 0 where each measurement has a process of its own
+ */
 export async function inTurn<A, B>(
   pairs: number,
   ours: () => Promise<A>,
   peer: () => Promise<B>,
   progress: (pair: number, a: A, b: B) => void,
+  dropped = 1,
 ): Promise<{ readonly ours: A; readonly peer: B }[]> {
   const measured: { ours: A; peer: B }[] = [];
-  for (let pair = 1 - DROPPED; pair <= pairs; pair += 1) {
+  for (let pair = 1 - dropped; pair <= pairs; pair += 1) {
     const both = { ours: await ours(), peer: await peer() };
     progress(pair, both.ours, both.peer);
     if (pair > 0) measured.push(both);

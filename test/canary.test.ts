@@ -32,7 +32,7 @@ import {
 } from './faults/canaries.js';
 import { workflowBundle } from './helpers/engine.js';
 
-const SOON = { timeout: 40_000, interval: 50 };
+const SOON = { timeout: 60_000, interval: 50 };
 /** What must be found wherever texts of a run go: a search that finds nothing proves nothing. */
 const CONTROL = 'planted-control-7Qw/x+9';
 /** Requests that hand a value to the place that uses it. */

@@ -4,7 +4,7 @@ import { slackMessages } from '../../simulators/slack.js';
 import { postgresProxy, type Proxy } from '../activities/ledger-proxy.js';
 import { entriesOf, openBench, type Bench, type Code } from './bench.js';
 
-const SOON = { timeout: 30_000, interval: 50 };
+const SOON = { timeout: 60_000, interval: 50 };
 
 let bench: Bench;
 let steps: Code;

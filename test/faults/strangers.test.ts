@@ -5,7 +5,7 @@ import { put } from '../../triggers/inbox.js';
 import { newRunId } from '../../triggers/run-id.js';
 import { entriesOf, openBench, type Bench, type Code } from './bench.js';
 
-const SOON = { timeout: 20_000, interval: 50 };
+const SOON = { timeout: 60_000, interval: 50 };
 const NOBODY = 'p_01ARZ3NDEKTSV4RRFFQ69G5FAV';
 
 let bench: Bench;

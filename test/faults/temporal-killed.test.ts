@@ -13,7 +13,7 @@ import { workflowBundle } from '../helpers/engine.js';
 import { entriesOf, openBench, type Bench } from './bench.js';
 
 const HOUR = 3_600_000;
-const SOON = { timeout: 20_000, interval: 20 };
+const SOON = { timeout: 60_000, interval: 20 };
 const dataDir = dataFolder(`test-${process.pid}-temporal-killed`);
 
 let bench: Bench;

@@ -10,7 +10,7 @@ import { road } from '../triggers/fixture.js';
 import { entriesOf, openBench, type Bench, type ChildWorker, type Code } from './bench.js';
 import { fillSlackChannel, openaiKeys, stripeEndpoints } from './vendor-state.js';
 
-const ASKED_WITHIN = { timeout: 40_000, interval: 50 };
+const ASKED_WITHIN = { timeout: 60_000, interval: 50 };
 
 let bench: Bench;
 let world: World;

@@ -37,8 +37,9 @@ const CREDENTIALS: Readonly<Record<VendorName, string>> = {
 export async function doctor(context: Context): Promise<ExitCode> {
   const { colours: c } = context;
   const findings: Finding[] = [];
-  for (const look of CHECKS) {
-    for (const finding of await look(context)) {
+  // All at once: a server that is away is waited for once, not by each check that needs it.
+  for (const found of await Promise.all(CHECKS.map(async (look) => await look(context)))) {
+    for (const finding of found) {
       findings.push(finding);
       const symbol = { ok: c.green('✓'), warn: c.yellow('!'), fail: c.red('✗') }[finding.state];
       const lines = clean(finding.what);

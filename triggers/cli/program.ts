@@ -72,7 +72,11 @@ export function buildProgram(catalogue: Catalogue, { run, out }: ProgramHooks): 
         throw unknownRunbook(catalogue, name, wanted);
       });
     for (const entry of catalogue.values()) {
-      const subcommand = parent.command(entry.command).alias(entry.spec.name).description(entry.spec.title);
+      const subcommand = parent
+        .command(entry.command)
+        .alias(entry.spec.name)
+        .description(entry.spec.title)
+        .allowExcessArguments(false);
       configure(subcommand, entry);
       subcommand.action(async () => {
         const options = subcommand.optsWithGlobals();
@@ -213,7 +217,8 @@ export function buildProgram(catalogue: Catalogue, { run, out }: ProgramHooks): 
   command('doctor', 'look at each part of the set-up and say what to do').action(async (_, self: Command) => {
     await run(self.optsWithGlobals(), async (context) => (await import('./doctor.js')).doctor(context));
   });
-  return program;
+  // Only here, as commands inherit it: whatever follows a misspelt command, its name is what is wrong.
+  return program.allowExcessArguments().allowUnknownOption();
 }
 
 function unknownRunbook(catalogue: Catalogue, command: string, wanted: string | undefined): CliError {
