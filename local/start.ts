@@ -118,7 +118,7 @@ async function start(
     line('Postgres', new URL(stack.adminUrl).host);
     line('Simulators', simulatorsUrl);
     line('Application', application.url.href);
-    line('Workflow code', worker.buildIds.join(', '));
+    line('Workflow code', worker.buildIds().join(', '));
     line('Data', folder);
     say(`\nIn another terminal: ${pc.bold('npx runbook')}\n`);
   };

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, type Logger } from '@temporalio/worker';
+import { PAYLOAD_CONVERTER } from './connection.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const ZOD_STUB = fileURLToPath(new URL('../workflows/engine/zod-stub.ts', import.meta.url));
@@ -34,6 +35,7 @@ export async function bundleWorkflows(
   const { code } = await bundleWorkflowCode({
     workflowsPath,
     workflowInterceptorModules: [RECORDER, ...interceptorModules],
+    payloadConverterPath: PAYLOAD_CONVERTER,
     logger: QUIET,
     webpackConfigHook: (config) => ({
       ...config,

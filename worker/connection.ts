@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { NativeConnection } from '@temporalio/worker';
@@ -10,9 +11,12 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** The task queue of both namespaces. */
 export const TASK_QUEUE = 'runbooks';
 
+/** Also part of every bundle. */
+export const PAYLOAD_CONVERTER = fileURLToPath(new URL('../workflows/engine/payload-converter.cjs', import.meta.url));
+
 /** The one data converter: client, worker, CLI and replay must agree on it, or histories can't be read. */
 export function dataConverter(): DataConverter {
-  return {};
+  return { payloadConverterPath: PAYLOAD_CONVERTER };
 }
 
 export function namespaceOf(environment: Pick<Environment, 'temporal'>, mode: Mode): string {

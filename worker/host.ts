@@ -9,6 +9,8 @@ import { createWorker, DEPLOYMENT, openRunsOn, type WorkerOptions } from './work
 /** How long the new version may take until the server knows its pollers. */
 const CURRENT_WITHIN_MS = 60_000;
 const CURRENT_RETRY_MS = 200;
+/** How often open runs of older code are looked for. */
+const LOOK_AGAIN_MS = 30_000;
 
 export interface HostOptions extends Omit<WorkerOptions, 'bundle' | 'versioned'> {
   readonly client: Client;
@@ -19,7 +21,7 @@ export interface HostOptions extends Omit<WorkerOptions, 'bundle' | 'versioned'>
 
 export interface Host {
   /** Build ids that are worked on here, the current one first. */
-  readonly buildIds: readonly string[];
+  buildIds(): readonly string[];
   /** Settles when a worker ended by itself: something is wrong. */
   readonly failed: Promise<never>;
   /** Lets steps end, then stops. */
@@ -35,48 +37,63 @@ export async function host(options: HostOptions): Promise<Host> {
   const { client, bundle, store, log } = options;
   const deployment = options.deployment ?? DEPLOYMENT;
   await store.put(bundle);
-  const bundles = [bundle, ...(await pinnedBundles(options, deployment))];
-  const workers = await Promise.all(bundles.map((b) => createWorker({ ...options, bundle: b, versioned: true })));
-  const running = workers.map((worker) => worker.run());
+  const hosted = new Map<string, { readonly worker: Worker; readonly running: Promise<void> }>();
   let stopping = false;
-  const failed = new Promise<never>((_resolve, reject) => {
-    for (const run of running) {
-      run.then(
-        () => {
-          if (!stopping) reject(new Error('A worker stopped by itself. Its last log lines say why.'));
-        },
-        (error: unknown) => reject(error instanceof Error ? error : new Error(String(error))),
-      );
-    }
-  });
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<never>((_resolve, reject) => (fail = reject));
   failed.catch(() => undefined);
-  const stop = async () => {
+
+  const add = async (added: WorkflowBundle): Promise<void> => {
+    const worker = await createWorker({ ...options, bundle: added, versioned: true });
+    const running = worker.run().then(
+      () => {
+        if (!stopping) fail(new Error('A worker stopped by itself. Its last log lines say why.'));
+      },
+      (error: unknown) => fail(error instanceof Error ? error : new Error(String(error))),
+    );
+    hosted.set(added.buildId, { worker, running });
+  };
+  /** Temporal's list of open runs lags behind: a run that was started just before a restart shows up a little later. */
+  const addPinned = async (): Promise<void> => {
+    for (const buildId of await store.list()) {
+      if (hosted.has(buildId) || stopping) continue;
+      const open = await openRunsOn(client, deployment, buildId);
+      const stored = open === 0 ? undefined : await store.get(buildId);
+      if (stored === undefined) continue;
+      log.info({ buildId, open }, 'open runs go on with the code they started on');
+      await add(stored);
+    }
+  };
+
+  let looking: Promise<void> = Promise.resolve();
+  let timer: NodeJS.Timeout | undefined;
+  const stop = async (): Promise<void> => {
     stopping = true;
-    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-    await Promise.allSettled(running);
+    clearInterval(timer);
+    await looking;
+    for (const { worker } of hosted.values()) if (worker.getState() === 'RUNNING') worker.shutdown();
+    await Promise.all([...hosted.values()].map(({ running }) => running));
   };
   try {
+    await add(bundle);
+    await addPinned();
     await Promise.race([makeCurrent(client, deployment, bundle.buildId), failed]);
   } catch (error) {
     await stop();
     throw error;
   }
-  const buildIds = bundles.map(({ buildId }) => buildId);
-  log.info({ buildIds }, 'worker runs');
-  return { buildIds, failed, stop, state: () => workers[0]?.getState() ?? 'FAILED' };
-}
-
-async function pinnedBundles({ client, bundle, store, log }: HostOptions, deployment: string): Promise<WorkflowBundle[]> {
-  const others = (await store.list()).filter((buildId) => buildId !== bundle.buildId);
-  const pinned: WorkflowBundle[] = [];
-  for (const buildId of others) {
-    const open = await openRunsOn(client, deployment, buildId);
-    const stored = open === 0 ? undefined : await store.get(buildId);
-    if (stored === undefined) continue;
-    log.info({ buildId, open }, 'open runs go on with the code they started on');
-    pinned.push(stored);
-  }
-  return pinned;
+  timer = setInterval(() => {
+    looking = looking.then(addPinned).catch((error: unknown) => {
+      log.warn({ error: error instanceof Error ? error.message : String(error) }, 'older code could not be looked up');
+    });
+  }, LOOK_AGAIN_MS).unref();
+  log.info({ buildIds: [...hosted.keys()] }, 'worker runs');
+  return {
+    buildIds: () => [...hosted.keys()],
+    failed,
+    stop,
+    state: () => hosted.get(bundle.buildId)?.worker.getState() ?? 'FAILED',
+  };
 }
 
 /** Sends new runs to this version, once the server knows its pollers. */

@@ -4,6 +4,7 @@ import type { ActivityInboundCallsInterceptor, ActivityInterceptorsFactory } fro
 import { hashJson } from '../activities/hash.js';
 import type { Ledger } from '../activities/ledger/contract.js';
 import { eventKey, type EntryOf } from '../activities/ledger/entry.js';
+import { appendFinal } from '../activities/ledger/final.js';
 import type { Redactor } from '../activities/redactor.js';
 import { stepKey } from '../activities/step.js';
 import { currentStep, orgOf } from '../activities/step-call.js';
@@ -60,18 +61,6 @@ export function ledgerInterceptor(ledger: Ledger, redactor: Redactor): ActivityI
       },
     } satisfies ActivityInboundCallsInterceptor,
   });
-}
-
-/**
- * A step has one final outcome. When its append was in doubt, the step is scheduled again and finds what it did; the
- * entry of the first time then stands.
- */
-async function appendFinal(ledger: Ledger, entry: EntryOf<'step.outcome'>): Promise<void> {
-  try {
-    await ledger.append([{ eventKey: `${entry.run}/step/${entry.step}/final`, entry }]);
-  } catch (error) {
-    if (!(error instanceof ApplicationFailure && error.type === 'EventKeyReused')) throw error;
-  }
 }
 
 function describeAttempt({ info }: Context, header: StepHeader) {

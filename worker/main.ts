@@ -11,25 +11,27 @@ import { startLiveWorker } from './live.js';
 async function main(): Promise<void> {
   const log = pino({ name: 'worker' });
   Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] });
-  const environment = readEnvironment();
-  const installation = await openInstallation(environment, 'worker');
-  const { connection } = await connectNative(environment, 'live');
-  const { client, close } = await connectClient(environment, 'live');
-  const bundle = await bundleWorkflows();
-  const worker = await startLiveWorker({ installation, connection, client, bundle, log });
-  const silent = sayAlive(environment.dataDirectory, 'worker', () => worker.state() === 'RUNNING');
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
+  const closers: (() => Promise<unknown> | void)[] = [];
   try {
+    const environment = readEnvironment();
+    const installation = await openInstallation(environment, 'worker');
+    closers.push(() => installation.close());
+    const { connection } = await connectNative(environment, 'live');
+    closers.push(() => connection.close());
+    const { client, close } = await connectClient(environment, 'live');
+    closers.push(close);
+    const bundle = await bundleWorkflows();
+    const worker = await startLiveWorker({ installation, connection, client, bundle, log });
+    closers.push(() => worker.stop());
+    closers.push(sayAlive(environment.dataDirectory, 'worker', () => worker.state() === 'RUNNING'));
+    const stopped = new Promise<void>((resolve) => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    });
     await Promise.race([stopped, worker.failed]);
     log.info('stopping: steps under way may end');
   } finally {
-    silent();
-    await worker.stop();
-    await close();
-    await connection.close();
-    await installation.close();
+    // Whatever was opened keeps the process alive until it is closed, also when the start failed halfway.
+    for (const close of closers.reverse()) await close();
   }
 }
 

@@ -1,6 +1,7 @@
 import { read } from '../../triggers/inbox.js';
 import { hashJson } from '../hash.js';
 import type { LedgerEntry } from '../ledger/entry.js';
+import { appendFinal } from '../ledger/final.js';
 import { admit, type AdmitServices } from './admit.js';
 import type { EngineActivities, Notice, RunEntry, RunIdentity } from './contract.js';
 import { answer, readMessage, type MessageServices } from './messages.js';
@@ -26,8 +27,12 @@ export function engineActivities(services: EngineServices): EngineActivities {
   return {
     'engine.admit': (asked) => admit(services, asked),
     'engine.record': async ({ identity, entries }) => {
-      const completed = entries.map(async ({ eventKey, entry }) => ({ eventKey, entry: await complete(identity, entry) }));
-      await ledger.append(await Promise.all(completed));
+      const completed = await Promise.all(
+        entries.map(async ({ eventKey, entry }) => ({ eventKey, entry: await complete(identity, entry) })),
+      );
+      const ordinary = completed.filter(({ entry }) => entry.kind !== 'step.resolved');
+      if (ordinary.length > 0) await ledger.append(ordinary);
+      for (const { entry } of completed) if (entry.kind === 'step.resolved') await appendFinal(ledger, entry);
     },
     'engine.readMessage': (asked) => readMessage(services, asked),
     'engine.answer': ({ identity, answer: given }) => answer(services, identity, given),

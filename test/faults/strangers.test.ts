@@ -163,6 +163,23 @@ describe('a decision that nobody made', () => {
     expect(checkRun(await bench.entries(run))).toEqual([]);
   });
 
+  test.each([
+    ['broken JSON', 'json/plain', '{'],
+    ['an encoding that nobody knows', 'binary/unknown', 'x'],
+  ])('%s in the payload: it is refused and recorded, and the run goes on', async (_what, encoding, data) => {
+    const { live } = bench.test;
+    await live.workflowService.signalWorkflowExecution({
+      namespace: live.options.namespace,
+      workflowExecution: { workflowId: run },
+      signalName: 'decide',
+      input: { payloads: [{ metadata: { encoding: Buffer.from(encoding) }, data: Buffer.from(data) }] },
+    });
+    await vi.waitUntil(async () => (await refusals()).length === 1, SOON);
+    expect(await refusals()).toMatchObject([{ code: 'NoSuchMessage', person: null }]);
+    await bench.decide(run, 'go-on', 'Grace');
+    expect(await live.workflow.getHandle(run).result()).toEqual({ text: 'old code' });
+  });
+
   test('many at once are each on record', async () => {
     const handle = bench.test.live.workflow.getHandle(run);
     for (const garbage of [{}, null, 42, 'text', []]) await handle.signal('decide', garbage);

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -59,7 +59,7 @@ const startTheRelay = (): Relay => {
 
 interface Call {
   readonly env?: Record<string, string | undefined>;
-  readonly stdin?: string;
+  readonly stdin?: string | Keyboard;
   readonly catalogue?: typeof trials;
   readonly interrupt?: AbortSignal;
   readonly onOut?: (soFar: string) => void;
@@ -69,6 +69,16 @@ interface Answered {
   readonly code: number;
   readonly out: string;
   readonly err: string;
+}
+
+/** A terminal's keyboard that notes whether what is typed would be echoed. */
+class Keyboard extends PassThrough {
+  readonly isTTY = true;
+  readonly modes: boolean[] = [];
+  setRawMode(raw: boolean): this {
+    this.modes.push(raw);
+    return this;
+  }
 }
 
 /** One command line, in this process. */
@@ -85,7 +95,7 @@ async function cli(argv: readonly string[], call: Call = {}): Promise<Answered> 
         },
       },
       stderr: { write: (text) => (err += text) },
-      stdin: Readable.from([Buffer.from(call.stdin ?? '')]),
+      stdin: call.stdin instanceof Keyboard ? call.stdin : Readable.from([Buffer.from(call.stdin ?? '')]),
       env: { ...lab.variables, ...call.env },
       interrupt: call.interrupt ?? new AbortController().signal,
       stackFile: NO_STACK,
@@ -343,6 +353,23 @@ test('a secret is taken from standard input, stored once, and its value is shown
   const misplaced = await cli(['secret', 'put', 'SK-LIVE_canary'], { stdin: '' });
   expect(misplaced.code).toBe(3);
   expect(misplaced.err).not.toContain('canary');
+});
+
+test('a secret that is typed is not echoed, can be corrected, and Ctrl-C stores nothing', async () => {
+  const typed = async (keys: string): Promise<Answered & { modes: boolean[] }> => {
+    const keyboard = new Keyboard();
+    keyboard.write(keys);
+    const answered = await cli(['secret', 'put', 'google/oauth-client-secret'], { stdin: keyboard });
+    return { ...answered, modes: keyboard.modes };
+  };
+  const before = await json<[{ versions: unknown[] }]>(['secret', 'list', 'google/oauth-client-secret']);
+  expect(await typed('half-typed\u0003')).toMatchObject({ code: 130, modes: [true, false] });
+  expect(await json(['secret', 'list', 'google/oauth-client-secret'])).toEqual(before);
+  const stored = await typed('GOCSPX-typex\u007fd-canary\r');
+  expect(stored).toMatchObject({ code: 0, modes: [true, false] });
+  expect(stored.out + stored.err).not.toContain('canary');
+  const again = await cli(['secret', 'put', 'google/oauth-client-secret'], { stdin: 'GOCSPX-typed-canary' });
+  expect(again.out).toContain('Stored already');
 });
 
 test('watching ends with Ctrl-C and the run goes on', async () => {

@@ -3,6 +3,10 @@ import type { EngineActivities } from '../../activities/engine/contract.js';
 
 /** No answer of the database in this time: the same read is made as a normal activity, which waits for it. */
 const READ_LOCALLY_WITHIN = '5 seconds';
+/** An attempt whose worker died is noticed after this: a record must not wait for it longer than need be. */
+const ATTEMPT_WITHIN = '15 seconds';
+/** Slack may take 10 s for one request, and looking for an earlier message needs several. */
+const ANNOUNCE_WITHIN = '1 minute';
 const RETRY = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' } as const;
 
 const local = proxyLocalActivities<EngineActivities>({
@@ -11,11 +15,11 @@ const local = proxyLocalActivities<EngineActivities>({
 });
 
 /** Engine activities have no schedule-to-close time-out: nothing can go on without the record. */
-const remote = proxyActivities<EngineActivities>({ startToCloseTimeout: '1 minute', retry: RETRY });
+const remote = proxyActivities<EngineActivities>({ startToCloseTimeout: ATTEMPT_WITHIN, retry: RETRY });
 
 /** A message to people must not hold a closed run's worker busy for ever. */
 const announcing = proxyActivities<EngineActivities>({
-  startToCloseTimeout: '1 minute',
+  startToCloseTimeout: ANNOUNCE_WITHIN,
   scheduleToCloseTimeout: '1 day',
   retry: RETRY,
 });
