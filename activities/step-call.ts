@@ -17,7 +17,9 @@ export function orgOf(run: string): string {
 }
 
 /** Every verb as a Temporal activity, `system.verb`. `stepsFor` gives the verbs over the systems of a run. */
-export function stepActivities(stepsFor: (run: string) => Steps): Record<string, (input: unknown) => Promise<unknown>> {
+export function stepActivities(
+  stepsFor: (run: string) => Steps,
+): Record<string, (input: unknown) => Promise<unknown>> {
   const activities: Record<string, (input: unknown) => Promise<unknown>> = {};
   for (const [system, infos] of Object.entries(verbs)) {
     for (const name of Object.keys(infos)) {
@@ -25,7 +27,8 @@ export function stepActivities(stepsFor: (run: string) => Steps): Record<string,
         const run = activityInfo().workflowExecution?.workflowId ?? '';
         const ofSystem = stepsFor(run)[system as keyof Steps] as Record<string, AnyVerb | undefined>;
         const verb = ofSystem[name];
-        if (verb === undefined) throw ApplicationFailure.nonRetryable(`There is no ${system}.${name}.`, 'NoSuchVerb');
+        if (verb === undefined)
+          throw ApplicationFailure.nonRetryable(`There is no ${system}.${name}.`, 'NoSuchVerb');
         return callVerb(verb, `${system}.${name}`, input);
       };
     }

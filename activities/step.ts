@@ -35,8 +35,7 @@ interface VerbBase<I extends z.ZodType, O> {
 
 /** A verb that may simply be executed again, or one that looks first whether an earlier attempt took effect. */
 type Repetition<I extends z.ZodType, O> =
-  | { readonly repeatable: true }
-  | { check(input: z.output<I>, step: StepContext): Promise<Found<O>> };
+  { readonly repeatable: true } | { check(input: z.output<I>, step: StepContext): Promise<Found<O>> };
 
 export type ReturningVerb<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType> = VerbBase<
   I,
@@ -55,10 +54,14 @@ export type AnyVerb = ReturningVerb<any, any> | VoidVerb<any>;
 /* eslint-enable @typescript-eslint/no-explicit-any */
 
 export type VerbInput<V extends AnyVerb> = z.input<V['input']>;
-export type VerbOutput<V extends AnyVerb> = V extends { output: infer O extends z.ZodType } ? z.output<O> : void;
+export type VerbOutput<V extends AnyVerb> = V extends { output: infer O extends z.ZodType }
+  ? z.output<O>
+  : void;
 
 /** Declares a verb: one thing a step can do to a system. */
-export function verb<I extends z.ZodType, O extends z.ZodType>(definition: ReturningVerb<I, O>): ReturningVerb<I, O>;
+export function verb<I extends z.ZodType, O extends z.ZodType>(
+  definition: ReturningVerb<I, O>,
+): ReturningVerb<I, O>;
 export function verb<I extends z.ZodType>(definition: VoidVerb<I>): VoidVerb<I>;
 export function verb(definition: AnyVerb): AnyVerb {
   return definition;

@@ -44,7 +44,9 @@ const Variables = z.object({
   RUNBOOK_SIMULATORS_URL: baseUrl.optional(),
   VAULT_KEY_FILE: text.optional(),
   VAULT_KEY_COMMAND: text.optional(),
-  VAULT_BACKEND: z.enum(['postgres', 'hashicorp', 'aws'], { error: 'must be postgres, hashicorp or aws' }).optional(),
+  VAULT_BACKEND: z
+    .enum(['postgres', 'hashicorp', 'aws'], { error: 'must be postgres, hashicorp or aws' })
+    .optional(),
   VAULT_ADDR: baseUrl.optional(),
   VAULT_TOKEN: text.optional(),
   VAULT_NAMESPACE: text.optional(),
@@ -193,7 +195,8 @@ export function readEnvironment(
     configDirectory: resolve(ROOT, names.RUNBOOK_CONFIG_DIR ?? 'config'),
     dataDirectory: resolve(ROOT, names.RUNBOOK_DATA_DIR ?? '.data'),
     vault: {
-      keyFile: names.VAULT_KEY_FILE ?? (names.VAULT_KEY_COMMAND === undefined ? ours?.vaultKeyFile : undefined),
+      keyFile:
+        names.VAULT_KEY_FILE ?? (names.VAULT_KEY_COMMAND === undefined ? ours?.vaultKeyFile : undefined),
       keyCommand: names.VAULT_KEY_COMMAND,
       backend,
     },
@@ -204,7 +207,12 @@ export function readEnvironment(
 }
 
 function vaultBackendFrom(names: Partial<Variables>, problems: string[]): VaultAccess['backend'] | undefined {
-  const { VAULT_BACKEND: kind = 'postgres', VAULT_ADDR: address, VAULT_TOKEN: token, AWS_REGION: region } = names;
+  const {
+    VAULT_BACKEND: kind = 'postgres',
+    VAULT_ADDR: address,
+    VAULT_TOKEN: token,
+    AWS_REGION: region,
+  } = names;
   switch (kind) {
     case 'postgres':
       return { kind };

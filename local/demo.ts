@@ -1,20 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
-import { Client, Connection } from '@temporalio/client';
 import pc from 'picocolors';
 import type { StoredEntry } from '../activities/ledger/contract.js';
 import { checkRun } from '../activities/ledger/verify-runs.js';
-import { readEnvironment } from '../config/environment.js';
 import { migrate } from '../database/migrate.js';
 import { CAST } from '../simulators/cast.js';
-import { simulators as allSimulators } from '../simulators/index.js';
-import { startSimulators } from '../simulators/server.js';
-import { printStory } from '../triggers/cli/story.js';
-import { columns, clean } from '../triggers/cli/terminal.js';
-import { bundleWorkflows } from '../worker/bundle.js';
-import { dataConverter } from '../worker/connection.js';
-import { openInstallation } from '../worker/installation.js';
-import { RehearsalHost } from '../worker/rehearsal/index.js';
+import { catalogueOf } from '../triggers/catalogue.js';
+import { Context } from '../triggers/cli/context.js';
+import { performRehearsal } from '../triggers/cli/rehearse.js';
+import { clean, columns } from '../triggers/cli/terminal.js';
+import * as workflows from '../workflows/index.js';
 import { stopSignal } from './signals.js';
 import { dataFolder, startStack, type Stack } from './stack.js';
 
@@ -30,70 +24,66 @@ const say = (line = '') => process.stdout.write(`${line}\n`);
 
 /** `npm run demo`: rotates the OpenAI key as a rehearsal, through the real engine, and prints its story. */
 async function main(): Promise<void> {
-  Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined), shutdownSignals: [] });
   let hurry = () => undefined as void;
-  const signalled = stopSignal(() => hurry());
-  const stack = await startStack({ dataDir: dataFolder('demo'), rehearsal: true, log: (line) => say(pc.dim(line)) });
+  const interrupt = new AbortController();
+  stopSignal(() => hurry()).then(
+    () => interrupt.abort(),
+    () => undefined,
+  );
+  const stack = await startStack({
+    dataDir: dataFolder('demo'),
+    rehearsal: true,
+    log: (line) => say(pc.dim(line)),
+  });
   hurry = () => stack.hurry();
   try {
-    const outcome = await Promise.race([rehearse(stack), signalled]);
-    if (outcome !== undefined) throw new DemoFailed(`The demo was stopped (${outcome}). Nothing real was touched.`);
+    await rehearse(stack, interrupt.signal);
   } finally {
     await stack.stop();
   }
 }
 
-async function rehearse(stack: Stack): Promise<void> {
+async function rehearse(stack: Stack, interrupt: AbortSignal): Promise<void> {
   const password = () => randomBytes(24).toString('base64url');
   const database = await migrate(stack.adminUrl, { appPassword: password(), auditPassword: password() });
-  const environment = readEnvironment({
+  const env = {
+    ...process.env,
     DATABASE_URL: database.appUrl,
     AUDIT_DATABASE_URL: database.auditUrl,
     TEMPORAL_ADDRESS: stack.temporalAddress,
     RUNBOOK_LOCAL: '1',
-  });
-  const installation = await openInstallation(environment, 'demo');
-  const simulators = await startSimulators(allSimulators);
-  const connection = await Connection.connect({ address: stack.temporalAddress });
-  const native = await NativeConnection.connect({ address: stack.temporalAddress });
-  const client = new Client({ connection, namespace: stack.rehearsalNamespace, dataConverter: dataConverter() });
-  const { pool, ledger, configuration, catalogue } = installation;
-  const services = { client, connection: native, pool, ledger, org: environment.org, configuration, catalogue, simulators };
-  const host = await RehearsalHost.open({ ...services, bundle: await bundleWorkflows() });
+  };
+  const { stdout, stderr, stdin } = process;
+  const context = new Context({ stdout, stderr, stdin, env, interrupt }, catalogueOf(workflows), false);
   try {
-    const entry = catalogue.get(RUNBOOK);
+    const entry = context.catalogue.get(RUNBOOK);
     const rehearsal = entry?.spec.rehearsals.find(({ name }) => name === REHEARSAL);
-    if (entry === undefined || rehearsal === undefined) throw new DemoFailed(`There is no rehearsal "${REHEARSAL}".`);
-    say(`\n${pc.bold(`${entry.spec.title}: ${rehearsal.name}`)}  ${pc.inverse(' REHEARSAL ')}`);
-    say(pc.dim('Real engine, simulated systems; the server skips the waiting. Times are the run’s own.\n'));
+    if (entry === undefined || rehearsal === undefined)
+      throw new DemoFailed(`There is no rehearsal "${REHEARSAL}".`);
+    say(`\n${pc.bold(entry.spec.title)}`);
+    const result = await performRehearsal(context, entry, rehearsal);
+    if (result === undefined) throw new DemoFailed('The demo was stopped.');
     const names = new Map<string, string>(CAST.map(({ id, name }) => [id, name]));
-    const stories: Promise<void>[] = [];
-    const result = await host.rehearse(entry, rehearsal, {
-      onStart: (run) => {
-        stories.push(
-          printStory({ client, ledger, org: environment.org, run, names: (person) => names.get(person) ?? person, say }),
-        );
-      },
-    });
-    await Promise.all(stories);
     summarise(result.entries, result.wallMs, names);
     printLedger(result.entries, names);
     const findings = checkRun(result.entries);
     if (findings.length > 0) {
-      throw new DemoFailed(`The record of the run is not whole: ${findings.map(({ code }) => code).join(', ')}.`);
+      throw new DemoFailed(
+        `The record of the run is not whole: ${findings.map(({ code }) => code).join(', ')}.`,
+      );
     }
     say(pc.dim('\nYour turn: `npm start`, then `npx runbook` in another terminal.'));
   } finally {
-    await host.close();
-    await native.close();
-    await connection.close();
-    await simulators.close();
-    await installation.close();
+    await context.services.close();
   }
 }
 
 /** What the story comes down to, read from the record. */
-function summarise(entries: readonly StoredEntry[], wallMs: number, names: ReadonlyMap<string, string>): void {
+function summarise(
+  entries: readonly StoredEntry[],
+  wallMs: number,
+  names: ReadonlyMap<string, string>,
+): void {
   const at = (what: string, matches: (entry: StoredEntry['entry']) => boolean): StoredEntry['entry'] => {
     const found = entries.find(({ entry }) => matches(entry));
     if (found === undefined) throw new DemoFailed(`The record does not show that ${what}.`);
@@ -105,7 +95,8 @@ function summarise(entries: readonly StoredEntry[], wallMs: number, names: Reado
     (e) => e.kind === 'step.outcome' && e.step === 'openai.deleteKey#1' && e.outcome === 'ok',
   );
   const hours = (Date.parse(revoked.virtual) - Date.parse(approved.virtual)) / 3_600_000;
-  if (hours < 24) throw new DemoFailed(`The old key was revoked ${hours.toFixed(1)} hours after the approval, not 24.`);
+  if (hours < 24)
+    throw new DemoFailed(`The old key was revoked ${hours.toFixed(1)} hours after the approval, not 24.`);
   const people = approved.kind === 'gate.closed' ? approved.people.map((id) => names.get(id) ?? id) : [];
   say(
     `\n${pc.green('✓')} ${pc.bold('old key revoked')} ${hours.toFixed(1)} hours after ${people.join(' and ')} approved it` +

@@ -28,7 +28,11 @@ export async function startLocalSimulators(folder: string): Promise<Simulators> 
 }
 
 /** On the first start every secret of the inventory exists at its simulated vendor and in the vault. */
-export async function seedLocalWorld(simulated: Simulators, vault: Vault, inventory: SecretInventory): Promise<void> {
+export async function seedLocalWorld(
+  simulated: Simulators,
+  vault: Vault,
+  inventory: SecretInventory,
+): Promise<void> {
   const [first] = inventory.keys();
   if (first === undefined || (await vault.current(first)) !== undefined) return;
   await seedWorld(simulated.world(LOCAL_WORLD), vault, inventory);

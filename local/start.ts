@@ -35,7 +35,9 @@ async function main(): Promise<void> {
   // Whatever fails or stops: everything that was started ends, in reverse.
   const stopAll = async () => {
     for (let cleanup = cleanups.pop(); cleanup !== undefined; cleanup = cleanups.pop()) {
-      await Promise.resolve(cleanup()).catch((error: unknown) => say(pc.red(`while stopping: ${String(error)}`)));
+      await Promise.resolve(cleanup()).catch((error: unknown) =>
+        say(pc.red(`while stopping: ${String(error)}`)),
+      );
     }
   };
   try {
@@ -60,13 +62,19 @@ async function start(
 ): Promise<{ announce: () => void; failed: Promise<never> }> {
   const folder = dataFolder('service');
   Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
-  const stack = await startStack({ dataDir: folder, rehearsal: true, publish: true, log: (line) => say(pc.dim(line)) });
+  const stack = await startStack({
+    dataDir: folder,
+    rehearsal: true,
+    publish: true,
+    log: (line) => say(pc.dim(line)),
+  });
   onHurry(() => stack.hurry());
   cleanups.push(() => stack.stop());
 
   const database = await openDatabase(stack);
   const vaultKeyFile = join(folder, 'vault.key');
-  if (!existsSync(vaultKeyFile)) writeFileSync(vaultKeyFile, randomBytes(32).toString('base64'), { mode: 0o600 });
+  if (!existsSync(vaultKeyFile))
+    writeFileSync(vaultKeyFile, randomBytes(32).toString('base64'), { mode: 0o600 });
 
   const simulators = await startLocalSimulators(folder);
   cleanups.push(() => simulators.close());
@@ -103,12 +111,24 @@ async function start(
   const { client, close } = await connectClient(environment, 'live');
   cleanups.push(close);
   const log = pino({ name: 'worker', level: 'warn' });
-  const worker = await startLiveWorker({ installation, connection, client, bundle: await bundleWorkflows(), log });
+  const worker = await startLiveWorker({
+    installation,
+    connection,
+    client,
+    bundle: await bundleWorkflows(),
+    log,
+  });
   cleanups.push(() => worker.stop());
   const relayed = lazyClient(environment, 'live');
   cleanups.push(() => relayed.close());
   const { pool, ledger } = installation;
-  const relay = startRelay({ pool, ledger, clients: { live: relayed.client }, databaseUrl: environment.databaseUrl, log });
+  const relay = startRelay({
+    pool,
+    ledger,
+    clients: { live: relayed.client },
+    databaseUrl: environment.databaseUrl,
+    log,
+  });
   cleanups.push(() => relay.stop());
 
   const announce = () => {

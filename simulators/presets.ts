@@ -6,7 +6,13 @@ import { seedApplication } from './application.js';
 import { seedNetlify, setNetlifyVariable } from './netlify.js';
 import { keepAccepting, revokeOpenaiKey, seedOpenai } from './openai.js';
 import { revokeResendKey, seedResend } from './resend.js';
-import { createStripeKey, expireStripeKey, seedStripeEndpoint, seedStripeEvents, type StripePermission } from './stripe.js';
+import {
+  createStripeKey,
+  expireStripeKey,
+  seedStripeEndpoint,
+  seedStripeEvents,
+  type StripePermission,
+} from './stripe.js';
 import { revokeSupabaseKey, seedSupabase, setSupabaseSecret } from './supabase.js';
 import type { World } from './world.js';
 
@@ -57,7 +63,9 @@ export async function handIn(world: World, vault: Vault, secret: Secret): Promis
 /** A person revokes, at the vendor, the value that is being replaced. */
 export async function revokeByHand(world: World, vault: Vault, secret: Secret): Promise<void> {
   const versions = await vault.list(secret.id);
-  const old = versions.findLast(({ state }) => state === 'previous') ?? versions.find(({ state }) => state === 'current');
+  const old =
+    versions.findLast(({ state }) => state === 'previous') ??
+    versions.find(({ state }) => state === 'current');
   if (old === undefined) return;
   const value = await vault.reveal(old.ref);
   const { provider } = secret;
@@ -133,7 +141,9 @@ function seedSecret(
     }
     case 'resend': {
       const value = valueOf(world, secret, 're_');
-      const [vendorId] = seedResend(world, { keys: [{ name: nameOf(secret), value, permission: provider.permission }] }).keyIds;
+      const [vendorId] = seedResend(world, {
+        keys: [{ name: nameOf(secret), value, permission: provider.permission }],
+      }).keyIds;
       return { value, ...(vendorId === undefined ? {} : { vendorId }) };
     }
     case 'supabase':
@@ -145,8 +155,11 @@ function seedSecret(
     case 'stripe-key':
       return { value: createStripeKey(world, { mode: 'live', permissions: LIVE_KEY_PERMISSIONS }) };
     case 'manual': {
-      const isTestKey = all.some((other) => other.provider.kind === 'stripe-key' && other.provider.testKey === secret.id);
-      if (isTestKey) return { value: createStripeKey(world, { mode: 'test', permissions: TEST_KEY_PERMISSIONS }) };
+      const isTestKey = all.some(
+        (other) => other.provider.kind === 'stripe-key' && other.provider.testKey === secret.id,
+      );
+      if (isTestKey)
+        return { value: createStripeKey(world, { mode: 'test', permissions: TEST_KEY_PERMISSIONS }) };
       return { value: valueOf(world, secret, '') };
     }
     case 'generated':
@@ -156,18 +169,22 @@ function seedSecret(
   }
 }
 
-function seededSupabaseKey(world: World, secret: Secret, project: string): { value: string; vendorId?: string } {
+function seededSupabaseKey(
+  world: World,
+  secret: Secret,
+  project: string,
+): { value: string; vendorId?: string } {
   const value = valueOf(world, secret, 'sb_secret_');
-  const state = world.state<{ projects: Record<string, { keys: readonly { id: string; name: string }[] } | undefined> }>(
-    'supabase',
-    () => ({ projects: {} }),
-  );
+  const state = world.state<{
+    projects: Record<string, { keys: readonly { id: string; name: string }[] } | undefined>;
+  }>('supabase', () => ({ projects: {} }));
   const vendorId = state.projects[project]?.keys.find(({ name }) => name === nameOf(secret))?.id;
   return { value, ...(vendorId === undefined ? {} : { vendorId }) };
 }
 
 function madeByHand(world: World, secret: Secret, count: number): string {
-  if (secret.provider.kind === 'stripe-key') return createStripeKey(world, { mode: 'live', permissions: LIVE_KEY_PERMISSIONS });
+  if (secret.provider.kind === 'stripe-key')
+    return createStripeKey(world, { mode: 'live', permissions: LIVE_KEY_PERMISSIONS });
   return valueOf(world, secret, '', count);
 }
 

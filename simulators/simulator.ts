@@ -81,7 +81,9 @@ async function serve<S>(
     state: world.state(simulator.system, () => simulator.initialState()),
     params: Object.fromEntries(Object.entries(request.params).map(([k, v]) => [k, String(v)])),
     query: new URL(request.originalUrl, 'http://simulator').searchParams,
-    headers: Object.fromEntries(Object.entries(request.headers).map(([k, v]) => [k, Array.isArray(v) ? v[0] : v])),
+    headers: Object.fromEntries(
+      Object.entries(request.headers).map(([k, v]) => [k, Array.isArray(v) ? v[0] : v]),
+    ),
     body: parseBody(request.get('content-type'), rawBody),
     effect: (what, subject) => world.effects.push({ system: simulator.system, what, subject }),
   };

@@ -83,7 +83,17 @@ export class World {
   fail(fault: Fault): FaultHandle {
     const { operation, point, times = 1, status = 503, retryAfter, containing } = fault;
     const disarm = (): void => void (armed.left = 0);
-    const armed: ArmedFault = { operation, point, times, status, retryAfter, containing, left: times, injected: 0, disarm };
+    const armed: ArmedFault = {
+      operation,
+      point,
+      times,
+      status,
+      retryAfter,
+      containing,
+      left: times,
+      injected: 0,
+      disarm,
+    };
     this.faults.push(armed);
     return armed;
   }
@@ -112,7 +122,8 @@ export class World {
   /** The fault that strikes this request now, if any; counts it as injected. */
   takeFault(operation: string, point: FaultPoint, body = ''): ArmedFault | undefined {
     const fault = this.faults.find(
-      (f) => f.operation === operation && f.point === point && f.left > 0 && body.includes(f.containing ?? ''),
+      (f) =>
+        f.operation === operation && f.point === point && f.left > 0 && body.includes(f.containing ?? ''),
     );
     if (fault === undefined) return undefined;
     fault.left -= 1;

@@ -12,7 +12,13 @@ async function main(): Promise<void> {
   const installation = await openInstallation(environment, 'triggers');
   const { client, close } = lazyClient(environment, 'live');
   const { pool, ledger } = installation;
-  const relay = startRelay({ pool, ledger, clients: { live: client }, databaseUrl: environment.databaseUrl, log });
+  const relay = startRelay({
+    pool,
+    ledger,
+    clients: { live: client },
+    databaseUrl: environment.databaseUrl,
+    log,
+  });
   const silent = sayAlive(environment.dataDirectory, 'triggers', () => true);
   log.info('the relay runs');
   await new Promise<void>((resolve) => {

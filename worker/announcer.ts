@@ -14,17 +14,28 @@ export interface AnnouncerOptions {
 }
 
 /** Tells people in Slack. A message whose answer was lost is found by its key and not posted again. */
-export function slackAnnouncer({ slackFor, directory, channel }: AnnouncerOptions): EngineServices['announce'] {
+export function slackAnnouncer({
+  slackFor,
+  directory,
+  channel,
+}: AnnouncerOptions): EngineServices['announce'] {
   return async ({ run, mode }, { about, target, groups, person, text }, key) => {
     const slack = slackFor(run);
     const earlier = activityInfo().attempt > 1 ? await slack.findByKey({ channel, key }) : 'not done';
     // In doubt it is said twice: a message to people must not be lost.
     if (typeof earlier === 'object') return;
     const named = await nameAll(text, directory);
-    const who = person === null ? groups.map((group) => `@${group}`).join(' ') : ((await directory.nameOf(person)) ?? person);
+    const who =
+      person === null
+        ? groups.map((group) => `@${group}`).join(' ')
+        : ((await directory.nameOf(person)) ?? person);
     const where = target === null ? run : `${run} / ${target}`;
     const banner = mode === 'rehearsal' ? 'REHEARSAL ' : '';
-    await slack.postMessage({ channel, key, text: escapeMrkdwn(`${banner}[${about}] ${named} (${where}) ${who}`.trim()) });
+    await slack.postMessage({
+      channel,
+      key,
+      text: escapeMrkdwn(`${banner}[${about}] ${named} (${where}) ${who}`.trim()),
+    });
   };
 }
 

@@ -30,12 +30,16 @@ export function postgresBundleStore(pool: Pool, sdkVersion: string): BundleStore
       if (row === undefined) return undefined;
       const bundle = identify(gunzipSync(row.code).toString('utf8'));
       if (bundle.fileHash !== row.file_hash || bundle.buildId !== buildId) {
-        throw new Error(`The stored workflow bundle ${buildId} was changed. Restore it from a backup of the database.`);
+        throw new Error(
+          `The stored workflow bundle ${buildId} was changed. Restore it from a backup of the database.`,
+        );
       }
       return bundle;
     },
     list: async () => {
-      const { rows } = await pool.query<{ build_id: string }>('SELECT build_id FROM engine.bundle ORDER BY created_at');
+      const { rows } = await pool.query<{ build_id: string }>(
+        'SELECT build_id FROM engine.bundle ORDER BY created_at',
+      );
       return rows.map((row) => row.build_id);
     },
   };

@@ -12,7 +12,9 @@ const CONNECT_TIMEOUT_MS = 10_000;
 export const TASK_QUEUE = 'runbooks';
 
 /** Also part of every bundle. */
-export const PAYLOAD_CONVERTER = fileURLToPath(new URL('../workflows/engine/payload-converter.cjs', import.meta.url));
+export const PAYLOAD_CONVERTER = fileURLToPath(
+  new URL('../workflows/engine/payload-converter.cjs', import.meta.url),
+);
 
 /** The one data converter: client, worker, CLI and replay must agree on it, or histories can't be read. */
 export function dataConverter(): DataConverter {

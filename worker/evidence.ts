@@ -18,7 +18,13 @@ export function keepEvidence(ledger: Ledger): (evidence: Evidence) => Promise<vo
     if (run === undefined || header === undefined) return;
     const org = orgOf(run);
     const isCut = truncated || stdout.length > KEPT || stderr.length > KEPT;
-    const kept = { verb, exitCode, stdout: stdout.slice(-KEPT), stderr: stderr.slice(-KEPT), truncated: isCut };
+    const kept = {
+      verb,
+      exitCode,
+      stdout: stdout.slice(-KEPT),
+      stderr: stderr.slice(-KEPT),
+      truncated: isCut,
+    };
     const { commitment } = await ledger.disclose({ org, content: JSON.stringify(kept) });
     const entry: EntryOf<'step.evidence'> = {
       v: 1,

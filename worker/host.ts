@@ -84,7 +84,10 @@ export async function host(options: HostOptions): Promise<Host> {
   }
   timer = setInterval(() => {
     looking = looking.then(addPinned).catch((error: unknown) => {
-      log.warn({ error: error instanceof Error ? error.message : String(error) }, 'older code could not be looked up');
+      log.warn(
+        { error: error instanceof Error ? error.message : String(error) },
+        'older code could not be looked up',
+      );
     });
   }, LOOK_AGAIN_MS).unref();
   log.info({ buildIds: [...hosted.keys()] }, 'worker runs');
@@ -112,7 +115,10 @@ async function makeCurrent(client: Client, deploymentName: string, buildId: stri
       return;
     } catch (error) {
       if (Date.now() > giveUpAt) {
-        throw new Error(`Temporal does not accept version ${buildId} of ${deploymentName} as the current one.`, { cause: error });
+        throw new Error(
+          `Temporal does not accept version ${buildId} of ${deploymentName} as the current one.`,
+          { cause: error },
+        );
       }
       await sleep(CURRENT_RETRY_MS);
     }

@@ -20,10 +20,12 @@ export function ledgerInterceptor(ledger: Ledger, redactor: Redactor): ActivityI
     inbound: {
       async execute(input, next) {
         const payload = input.headers[STEP_HEADER];
-        if (payload === undefined) return await next(input).catch((error: unknown) => Promise.reject(redacted(error, redactor)));
+        if (payload === undefined)
+          return await next(input).catch((error: unknown) => Promise.reject(redacted(error, redactor)));
         const header = defaultPayloadConverter.fromPayload<StepHeader>(payload);
         const attempt = describeAttempt(context, header);
-        const append = (entry: EntryOf<'step.intent' | 'step.outcome'>) => ledger.append([{ eventKey: eventKey(entry), entry }]);
+        const append = (entry: EntryOf<'step.intent' | 'step.outcome'>) =>
+          ledger.append([{ eventKey: eventKey(entry), entry }]);
         await append({
           ...attempt,
           kind: 'step.intent',
@@ -89,10 +91,13 @@ function redacted(error: unknown, redactor: Redactor): Error {
       type: error.type ?? 'Failure',
       nonRetryable: error.nonRetryable ?? false,
       ...(error.nextRetryDelay == null ? {} : { nextRetryDelay: error.nextRetryDelay }),
-      ...(error.details == null ? {} : { details: JSON.parse(redactor.redact(JSON.stringify(error.details))) as unknown[] }),
+      ...(error.details == null
+        ? {}
+        : { details: JSON.parse(redactor.redact(JSON.stringify(error.details))) as unknown[] }),
     });
   }
   if (error instanceof TemporalFailure) return error;
-  const reason = error instanceof Error ? `${error.name}: ${error.message}` : 'something that is not an error was thrown';
+  const reason =
+    error instanceof Error ? `${error.name}: ${error.message}` : 'something that is not an error was thrown';
   return ApplicationFailure.create({ message: redactor.redact(reason), type: 'UnexpectedError' });
 }

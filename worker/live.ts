@@ -13,7 +13,8 @@ import { host, type Host } from './host.js';
 import type { Installation } from './installation.js';
 import { liveSystems } from './systems.js';
 
-const SDK_VERSION = (createRequire(import.meta.url)('@temporalio/worker/package.json') as { version: string }).version;
+const SDK_VERSION = (createRequire(import.meta.url)('@temporalio/worker/package.json') as { version: string })
+  .version;
 
 export interface LiveWorkerOptions {
   readonly installation: Installation;
@@ -31,7 +32,13 @@ export async function startLiveWorker(options: LiveWorkerOptions): Promise<Host>
   const { environment, pool, ledger, configuration, application, directory, catalogue } = installation;
   const redactor = new Redactor();
   await syncPeople({ pool, access: configuration.access, org: environment.org });
-  const systems = await liveSystems({ environment, pool, ledger, application: () => application.get(), redactor });
+  const systems = await liveSystems({
+    environment,
+    pool,
+    ledger,
+    application: () => application.get(),
+    redactor,
+  });
   const steps = createSteps(systems);
   return await host({
     connection,

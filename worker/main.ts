@@ -38,7 +38,12 @@ async function main(): Promise<void> {
 function temporalLogger(log: pino.Logger): DefaultLogger {
   return new DefaultLogger('WARN', ({ level, message, meta }) => {
     const { workflowId, activityId, activityType, error } = (meta ?? {}) as Record<string, unknown>;
-    const fields = { workflowId, activityId, activityType, error: error instanceof Error ? error.message : undefined };
+    const fields = {
+      workflowId,
+      activityId,
+      activityType,
+      error: error instanceof Error ? error.message : undefined,
+    };
     if (level === 'ERROR') log.error(fields, message);
     else log.warn(fields, message);
   });

@@ -45,7 +45,11 @@ type Simulated = (system: string) => URL;
 
 /** Systems of one simulated world: the real clients, pointed at the simulators. */
 export function worldSystems(url: Simulated, vault: Vault): Systems {
-  return { ...vendorSystems({}, url), application: applicationOver({ baseUrl: url('application'), vault }), vault };
+  return {
+    ...vendorSystems({}, url),
+    application: applicationOver({ baseUrl: url('application'), vault }),
+    vault,
+  };
 }
 
 export interface LiveSystemsOptions {
@@ -58,14 +62,26 @@ export interface LiveSystemsOptions {
 }
 
 /** The systems of an installation. Vendors without a credential are simulated on the local stack, else refused. */
-export async function liveSystems({ environment, pool, ledger, application, redactor }: LiveSystemsOptions): Promise<Systems> {
+export async function liveSystems({
+  environment,
+  pool,
+  ledger,
+  application,
+  redactor,
+}: LiveSystemsOptions): Promise<Systems> {
   const { vendors, simulatorsUrl } = environment;
   const vault = redactingVault(await openVault(environment, pool), redactor);
   const base = simulatorsUrl?.href.replace(/\/$/, '');
-  const url = base === undefined ? undefined : (system: string) => new URL(`${base}/w/${LOCAL_WORLD}/${system}`);
+  const url =
+    base === undefined ? undefined : (system: string) => new URL(`${base}/w/${LOCAL_WORLD}/${system}`);
   return {
     ...vendorSystems(vendors, url),
-    application: createApplication({ config: application, vault, folder: ROOT, evidence: keepEvidence(ledger) }),
+    application: createApplication({
+      config: application,
+      vault,
+      folder: ROOT,
+      evidence: keepEvidence(ledger),
+    }),
     vault,
   };
 }
@@ -93,7 +109,10 @@ function vendorSystems(
   const make = <T extends object>(vendor: VendorName, client: (access: Access) => T): T => {
     const access: VendorAccess | undefined = vendors[vendor];
     if (access !== undefined) {
-      return client({ credential: access.credential, ...(access.baseUrl === undefined ? {} : { baseUrl: access.baseUrl }) });
+      return client({
+        credential: access.credential,
+        ...(access.baseUrl === undefined ? {} : { baseUrl: access.baseUrl }),
+      });
     }
     if (simulated === undefined) return withoutCredential<T>(vendor);
     return client({ credential: VENDORS[vendor].simulated, baseUrl: simulated(vendor), simulated: true });
@@ -102,10 +121,18 @@ function vendorSystems(
     netlify: make('netlify', ({ credential, simulated: fast, ...at }) =>
       netlify({ token: credential, ...at, ...(fast === true ? { pollIntervalMs: SIMULATED_POLL_MS } : {}) }),
     ),
-    openai: make('openai', ({ credential, baseUrl }) => openai({ adminKey: credential, ...(baseUrl && { baseUrl }) })),
-    resend: make('resend', ({ credential, baseUrl }) => resend({ adminKey: credential, ...(baseUrl && { baseUrl }) })),
-    slack: make('slack', ({ credential, baseUrl }) => slack({ token: credential, ...(baseUrl && { baseUrl }) })),
-    stripe: make('stripe', ({ credential, baseUrl }) => stripe({ apiKey: credential, ...(baseUrl && { baseUrl }) })),
+    openai: make('openai', ({ credential, baseUrl }) =>
+      openai({ adminKey: credential, ...(baseUrl && { baseUrl }) }),
+    ),
+    resend: make('resend', ({ credential, baseUrl }) =>
+      resend({ adminKey: credential, ...(baseUrl && { baseUrl }) }),
+    ),
+    slack: make('slack', ({ credential, baseUrl }) =>
+      slack({ token: credential, ...(baseUrl && { baseUrl }) }),
+    ),
+    stripe: make('stripe', ({ credential, baseUrl }) =>
+      stripe({ apiKey: credential, ...(baseUrl && { baseUrl }) }),
+    ),
     supabase: make('supabase', ({ credential, baseUrl, simulated: isSimulated }) =>
       supabase({
         accessToken: credential,

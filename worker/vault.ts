@@ -12,7 +12,10 @@ import type { Environment } from '../config/environment.js';
  * the AWS SDK finds by itself).
  * @throws VaultKeyError when the vault key is missing or wrong
  */
-export async function openVault({ org, vault }: Pick<Environment, 'org' | 'vault'>, pool: Pool): Promise<Vault> {
+export async function openVault(
+  { org, vault }: Pick<Environment, 'org' | 'vault'>,
+  pool: Pool,
+): Promise<Vault> {
   const keys = await loadVaultKeys(vault);
   const { backend } = vault;
   const { fingerprint } = keys;
@@ -32,7 +35,12 @@ export async function openVault({ org, vault }: Pick<Environment, 'org' | 'vault
     }
     case 'aws': {
       const client = new SecretsManagerClient({ region: backend.region });
-      return awsVault({ client, org, fingerprint, ...(backend.prefix === undefined ? {} : { prefix: backend.prefix }) });
+      return awsVault({
+        client,
+        org,
+        fingerprint,
+        ...(backend.prefix === undefined ? {} : { prefix: backend.prefix }),
+      });
     }
     default:
       return backend satisfies never;

@@ -58,37 +58,58 @@ export const secretRotation = runbook(
       '004_7a3def0868c62bab.txt 502 revokes first; a key that data is encrypted with is retired only after the re-encryption.',
     ],
     input: z.object({
-      secret: z.string().min(1).max(100).meta({
-        title: 'Secret',
-        description: 'Its id in config/secrets.yaml',
-        examples: ['openai/api-key'],
-        options: 'secrets',
-      }),
-      mode: z.enum(['scheduled', 'emergency']).default('scheduled').meta({
-        title: 'Mode',
-        description: 'emergency: it leaked, and is revoked before anything else',
-        examples: ['scheduled'],
-      }),
-      reason: z.string().min(10).max(500).meta({
-        title: 'Reason',
-        description: 'Why it is rotated now; no personal data',
-        examples: ['Quarterly rotation'],
-      }),
+      secret: z
+        .string()
+        .min(1)
+        .max(100)
+        .meta({
+          title: 'Secret',
+          description: 'Its id in config/secrets.yaml',
+          examples: ['openai/api-key'],
+          options: 'secrets',
+        }),
+      mode: z
+        .enum(['scheduled', 'emergency'])
+        .default('scheduled')
+        .meta({
+          title: 'Mode',
+          description: 'emergency: it leaked, and is revoked before anything else',
+          examples: ['scheduled'],
+        }),
+      reason: z
+        .string()
+        .min(10)
+        .max(500)
+        .meta({
+          title: 'Reason',
+          description: 'Why it is rotated now; no personal data',
+          examples: ['Quarterly rotation'],
+        }),
     }),
     start: 'operators',
     config: ({ secret }) => ({ secret: `secrets/${secret}` }),
-    plan: ({ mode }, { secret }: Config) => (mode === 'emergency' ? emergencyPlan(secret) : scheduledPlan(secret)),
+    plan: ({ mode }, { secret }: Config) =>
+      mode === 'emergency' ? emergencyPlan(secret) : scheduledPlan(secret),
     rehearsals: [
       {
         name: 'OpenAI key, scheduled',
         input: { secret: 'openai/api-key', mode: 'scheduled', reason: 'Quarterly rotation' },
-        answers: { 'revoke-old-key': { by: 'Grace', after: '20 minutes', verdict: 'approve', reason: 'Checks are green' } },
+        answers: {
+          'revoke-old-key': {
+            by: 'Grace',
+            after: '20 minutes',
+            verdict: 'approve',
+            reason: 'Checks are green',
+          },
+        },
       },
       {
         name: 'OpenAI key, leaked',
         input: { secret: 'openai/api-key', mode: 'emergency', reason: 'Found in a public repository' },
         world: { logMatches: 3 },
-        answers: { review: { by: 'Grace', after: '2 hours', verdict: 'approve', reason: 'Nothing left to do' } },
+        answers: {
+          review: { by: 'Grace', after: '2 hours', verdict: 'approve', reason: 'Nothing left to do' },
+        },
       },
       {
         name: 'Errors rise and the old key is put back',
@@ -96,7 +117,12 @@ export const secretRotation = runbook(
         world: { errorRates: [0.001, 0.002, 0.04] },
         answers: {
           'revoke-old-key': { by: 'Margaret', verdict: 'approve' },
-          'go-on-despite-errors': { by: 'Grace', after: '10 minutes', verdict: 'decline', reason: 'Embeddings fail' },
+          'go-on-despite-errors': {
+            by: 'Grace',
+            after: '10 minutes',
+            verdict: 'decline',
+            reason: 'Embeddings fail',
+          },
         },
         ends: 'rejected',
       },
@@ -114,7 +140,11 @@ export const secretRotation = runbook(
         input: { secret: 'resend/api-key', reason: 'Rotation after 90 days' },
         world: { failingChecks: [[], ['email'], []] },
         answers: {
-          'go-on-despite-checks': { by: 'Grace', verdict: 'approve', reason: 'Known failure of the check itself' },
+          'go-on-despite-checks': {
+            by: 'Grace',
+            verdict: 'approve',
+            reason: 'Known failure of the check itself',
+          },
           'revoke-old-key': { by: 'Grace', verdict: 'approve' },
         },
       },
@@ -151,7 +181,12 @@ export const secretRotation = runbook(
         world: { withoutKeyId: ['openai/api-key'] },
         answers: {
           'revoke-old-key': { by: 'Grace', verdict: 'approve' },
-          'revoke-by-hand': { by: 'Ada', choice: 'done', evidence: 'Deleted on the API keys page', revokes: 'openai/api-key' },
+          'revoke-by-hand': {
+            by: 'Ada',
+            choice: 'done',
+            evidence: 'Deleted on the API keys page',
+            revokes: 'openai/api-key',
+          },
         },
       },
       {
@@ -160,14 +195,24 @@ export const secretRotation = runbook(
         world: { neverRefused: ['openai/api-key'] },
         answers: {
           'revoke-old-key': { by: 'Grace', verdict: 'approve' },
-          'end-old-key': { by: 'Ada', choice: 'done', evidence: 'Ticket with the vendor, key confirmed dead' },
+          'end-old-key': {
+            by: 'Ada',
+            choice: 'done',
+            evidence: 'Ticket with the vendor, key confirmed dead',
+          },
         },
       },
       {
         name: 'Stripe key',
         input: { secret: 'stripe/secret-key', reason: 'Quarterly rotation' },
         answers: {
-          'create-by-hand': { by: 'Ada', after: '15 minutes', choice: 'done', evidence: 'Created', handsIn: 'stripe/secret-key' },
+          'create-by-hand': {
+            by: 'Ada',
+            after: '15 minutes',
+            choice: 'done',
+            evidence: 'Created',
+            handsIn: 'stripe/secret-key',
+          },
           'revoke-old-key': { by: 'Grace', verdict: 'approve' },
           'revoke-by-hand': { by: 'Ada', choice: 'done', evidence: 'Expired', revokes: 'stripe/secret-key' },
         },
@@ -192,7 +237,11 @@ export const secretRotation = runbook(
         world: { failedDeliveries: 2 },
         answers: {
           'revoke-old-key': { by: 'Grace', verdict: 'approve' },
-          'go-on-despite-errors': { by: 'Grace', verdict: 'decline', reason: 'Invoices are not marked as paid' },
+          'go-on-despite-errors': {
+            by: 'Grace',
+            verdict: 'decline',
+            reason: 'Invoices are not marked as paid',
+          },
         },
         ends: 'rejected',
       },
@@ -356,7 +405,11 @@ async function createKey(run: SecretRun, old: Key): Promise<Key> {
       run.undo('stripe.discardWebhookEndpoint', 'delete the new endpoint', () =>
         stripe.discardWebhookEndpoint({ secret, step: 'stripe.createWebhookEndpoint#1' }),
       );
-      const created = await stripe.createWebhookEndpoint({ secret, url: provider.url, events: [...provider.events] });
+      const created = await stripe.createWebhookEndpoint({
+        secret,
+        url: provider.url,
+        events: [...provider.events],
+      });
       await application.acceptBoth({ secret, current: old.ref, next: created.ref });
       return created;
     }
@@ -393,7 +446,10 @@ async function createByHand(run: SecretRun, old: Key, instruction: string): Prom
 }
 
 async function verifyEverythingReadable(run: SecretRun, key: Key): Promise<void> {
-  const { total, unreadable } = await run.steps.application.verifyEncrypted({ secret: run.config.secret.id, ref: key.ref });
+  const { total, unreadable } = await run.steps.application.verifyEncrypted({
+    secret: run.config.secret.id,
+    ref: key.ref,
+  });
   if (unreadable === 0) return;
   throw ApplicationFailure.nonRetryable(
     `${unreadable} of ${total} encrypted fields can't be read with the new key. They are re-encrypted with the old one.`,
@@ -433,7 +489,10 @@ async function validate(run: SecretRun, key: Key): Promise<void> {
     const test = await run.steps.vault.describe({ secret: provider.testKey });
     const { status } = await run.steps.stripe.testPayment({ ref: test.ref });
     if (status !== 'succeeded') {
-      throw ApplicationFailure.nonRetryable(`The test payment in staging ended as "${status}".`, 'TestPaymentFailed');
+      throw ApplicationFailure.nonRetryable(
+        `The test payment in staging ended as "${status}".`,
+        'TestPaymentFailed',
+      );
     }
   }
   await checkHealth(run, 'with the new key');
@@ -556,7 +615,11 @@ async function searchUses(run: SecretRun, old: Key): Promise<string> {
   const ours = `Application logs since ${since}: ${found.matches} uses (digest ${found.digest}).`;
   switch (provider.kind) {
     case 'openai': {
-      const { events, actors, digest } = await openai.searchAuditLogs({ project: provider.project, since, until });
+      const { events, actors, digest } = await openai.searchAuditLogs({
+        project: provider.project,
+        since,
+        until,
+      });
       return `${ours} OpenAI audit log: ${events} events by ${actors} actors (digest ${digest}).`;
     }
     case 'supabase': {
@@ -581,7 +644,13 @@ async function report(run: SecretRun, old: Key, created: Key) {
     channel: REPORT_CHANNEL,
     text: `${title}: the old key (${old.fingerprint}) is revoked, the new one (${created.fingerprint}) is in use. Run ${run.id}.`,
   });
-  return { secret: id, oldFingerprint: old.fingerprint, newFingerprint: created.fingerprint, ref: created.ref, rotatedAt };
+  return {
+    secret: id,
+    oldFingerprint: old.fingerprint,
+    newFingerprint: created.fingerprint,
+    ref: created.ref,
+    rotatedAt,
+  };
 }
 
 /** Whether the application takes the old and the new value side by side during the overlap. */
@@ -591,7 +660,10 @@ function acceptsTwo({ kind }: Provider): boolean {
 
 function scheduledPlan(secret: Secret): Plan {
   return [
-    { heading: 'Look before touching anything', uses: ['vault.describe', 'application.health', 'go-on-despite-checks'] },
+    {
+      heading: 'Look before touching anything',
+      uses: ['vault.describe', 'application.health', 'go-on-despite-checks'],
+    },
     {
       heading: 'Generate a new key; the old one stays valid',
       source: '004_7a3def0868c62bab.txt 482-484',
@@ -605,7 +677,12 @@ function scheduledPlan(secret: Secret): Plan {
     {
       heading: 'Validate',
       source: '004_7a3def0868c62bab.txt 490-492',
-      uses: [...verifying(secret), ...(secret.provider.kind === 'stripe-key' ? ['stripe.testPayment'] : [])],
+      uses: [
+        ...verifying(secret),
+        ...(secret.provider.kind === 'stripe-key' ? ['stripe.testPayment'] : []),
+        'application.health',
+        'go-on-despite-checks',
+      ],
     },
     { heading: 'Ask before the old key is revoked', uses: ['revoke-old-key'] },
     {
@@ -619,7 +696,10 @@ function scheduledPlan(secret: Secret): Plan {
       ],
     },
     { heading: 'Revoke the old key', source: '004_7a3def0868c62bab.txt 496', uses: revoking(secret) },
-    { heading: 'The old key is refused, the new one works', uses: refusing(secret) },
+    {
+      heading: 'The old key is refused, the new one works',
+      uses: [...refusing(secret), 'application.health', 'go-on-despite-checks'],
+    },
     { heading: 'Report', uses: ['slack.post'] },
   ];
 }
@@ -627,22 +707,39 @@ function scheduledPlan(secret: Secret): Plan {
 function emergencyPlan(secret: Secret): Plan {
   const encrypts = secret.provider.kind === 'generated';
   const revoke: PlanSection = {
-    heading: encrypts ? 'Retire the compromised key once nothing needs it' : 'Revoke the compromised secret at once',
+    heading: encrypts
+      ? 'Retire the compromised key once nothing needs it'
+      : 'Revoke the compromised secret at once',
     source: '004_7a3def0868c62bab.txt 502',
     uses: ['vault.describe', ...revoking(secret), ...refusing(secret)],
   };
   return [
     ...(encrypts ? [] : [revoke]),
-    { heading: 'Generate a new one', source: '004_7a3def0868c62bab.txt 503', uses: [...creating(secret), ...discarding(secret)] },
-    { heading: 'Update every place and redeploy', source: '004_7a3def0868c62bab.txt 504-505', uses: updating(secret) },
+    {
+      heading: 'Generate a new one',
+      source: '004_7a3def0868c62bab.txt 503',
+      uses: [...creating(secret), ...discarding(secret)],
+    },
+    {
+      heading: 'Update every place and redeploy',
+      source: '004_7a3def0868c62bab.txt 504-505',
+      uses: updating(secret),
+    },
     ...(encrypts ? [revoke] : []),
-    { heading: 'Check that everything works', uses: [...verifying(secret), 'application.health', 'go-on-despite-checks'] },
+    {
+      heading: 'Check that everything works',
+      uses: [...verifying(secret), 'application.health', 'go-on-despite-checks'],
+    },
     {
       heading: 'Search the logs for uses of the old key',
       source: '004_7a3def0868c62bab.txt 506',
       uses: ['application.searchLogs', ...searching(secret)],
     },
-    { heading: 'File the incident report', source: '004_7a3def0868c62bab.txt 507', uses: ['application.fileIncidentReport'] },
+    {
+      heading: 'File the incident report',
+      source: '004_7a3def0868c62bab.txt 507',
+      uses: ['application.fileIncidentReport'],
+    },
     { heading: 'Review, after the fact', uses: ['review', 'slack.post'] },
   ];
 }
@@ -654,7 +751,13 @@ const CREATING: { readonly [K in Provider['kind']]: readonly string[] } = {
   'stripe-webhook': ['stripe.createWebhookEndpoint', 'application.acceptBoth'],
   'stripe-key': ['create-by-hand', 'vault.newest'],
   manual: ['create-by-hand', 'vault.newest'],
-  generated: ['vault.backup', 'vault.generate', 'application.acceptBoth', 'application.reencrypt', 'application.verifyEncrypted'],
+  generated: [
+    'vault.backup',
+    'vault.generate',
+    'application.acceptBoth',
+    'application.reencrypt',
+    'application.verifyEncrypted',
+  ],
 };
 const DISCARDING: { readonly [K in Provider['kind']]: readonly string[] } = {
   openai: ['openai.discardKey'],
@@ -691,7 +794,11 @@ const verifying = ({ provider }: Secret) => VERIFYING[provider.kind];
 const refusing = (secret: Secret) =>
   verifying(secret).length === 0 ? [] : [...verifying(secret), 'revocation-spreads', 'end-old-key'];
 const searching = ({ provider }: Secret) =>
-  provider.kind === 'openai' ? ['openai.searchAuditLogs'] : provider.kind === 'supabase' ? ['supabase.searchLogs'] : [];
+  provider.kind === 'openai'
+    ? ['openai.searchAuditLogs']
+    : provider.kind === 'supabase'
+      ? ['supabase.searchLogs']
+      : [];
 
 function updating({ deployedTo, components }: Secret): string[] {
   const places: { readonly [S in Deployment['system']]: readonly string[] } = {

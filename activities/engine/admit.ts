@@ -76,10 +76,13 @@ async function decide(
   services: AdmitServices,
   asked: AdmitRequest,
 ): Promise<{ outcome: Admission; row?: InboxRow }> {
-  const refuse = (code: string, sentence: string) => ({ outcome: { admitted: false, code, sentence } as const });
+  const refuse = (code: string, sentence: string) => ({
+    outcome: { admitted: false, code, sentence } as const,
+  });
   const { org, catalogue, configuration, directory } = services;
   const entry = findRunbook(catalogue, asked.runbook);
-  if (entry === undefined) return refuse('NoSuchRunbook', `There is no runbook ${asked.runbook} in this version.`);
+  if (entry === undefined)
+    return refuse('NoSuchRunbook', `There is no runbook ${asked.runbook} in this version.`);
   const { spec } = entry;
   const id = parseRunId(asked.run);
   if (id === undefined || id.org !== org || id.command !== commandOf(spec.name)) {
@@ -90,12 +93,17 @@ async function decide(
   }
   const request = Request.safeParse(asked.request);
   if (!request.success || request.data.org !== org) {
-    return refuse('BadRequest', `${spec.title}: this was not started in our form. Start it with \`runbook start\`.`);
+    return refuse(
+      'BadRequest',
+      `${spec.title}: this was not started in our form. Start it with \`runbook start\`.`,
+    );
   }
   const { input, inboxId } = request.data;
   const row = inboxId === undefined ? undefined : await provenStart(services, asked, inboxId, input);
   const parsed = spec.input.safeParse(input);
-  const references: Readonly<Record<string, string>> = parsed.success ? (spec.config?.(parsed.data) ?? {}) : {};
+  const references: Readonly<Record<string, string>> = parsed.success
+    ? (spec.config?.(parsed.data) ?? {})
+    : {};
   const config = Object.fromEntries(
     Object.entries(references).map(([name, reference]) => [name, configuration.resolve(reference)]),
   );
@@ -104,7 +112,9 @@ async function decide(
   const decision = decideAdmission({
     spec,
     parsed,
-    missingConfig: Object.entries(references).flatMap(([name, ref]) => (config[name] === undefined ? [ref] : [])),
+    missingConfig: Object.entries(references).flatMap(([name, ref]) =>
+      config[name] === undefined ? [ref] : [],
+    ),
     person,
     known: person !== null && (await directory.knows(person)),
     groups: person === null ? [] : await directory.groupsOf(person),

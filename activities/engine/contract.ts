@@ -1,4 +1,11 @@
-import type { MessageRead, Mode, Origin, Plan, RefusalCode, RunRequest } from '../../workflows/engine/types.js';
+import type {
+  MessageRead,
+  Mode,
+  Origin,
+  Plan,
+  RefusalCode,
+  RunRequest,
+} from '../../workflows/engine/types.js';
 import type { LedgerEntry } from '../ledger/entry.js';
 
 export interface AdmitRequest {
@@ -94,7 +101,11 @@ export interface EngineActivities {
   /** Records what became of a message, and tells the person. */
   'engine.answer'(request: { identity: RunIdentity; answer: Answer }): Promise<void>;
   /** Digest of the plan after a step's input was changed. */
-  'engine.amend'(request: { planDigest: string; step: string; input: unknown }): Promise<{ planDigest: string }>;
+  'engine.amend'(request: {
+    planDigest: string;
+    step: string;
+    input: unknown;
+  }): Promise<{ planDigest: string }>;
   /** Tells people. */
   'engine.announce'(request: { identity: RunIdentity; notice: Notice; key: string }): Promise<void>;
 }

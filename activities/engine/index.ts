@@ -36,7 +36,9 @@ export function engineActivities(services: EngineServices): EngineActivities {
     },
     'engine.readMessage': (asked) => readMessage(services, asked),
     'engine.answer': ({ identity, answer: given }) => answer(services, identity, given),
-    'engine.amend': async ({ planDigest, step, input }) => ({ planDigest: hashJson({ planDigest, step, input }) }),
+    'engine.amend': async ({ planDigest, step, input }) => ({
+      planDigest: hashJson({ planDigest, step, input }),
+    }),
     'engine.announce': ({ identity, notice, key }) => services.announce(identity, notice, key),
   };
 }

@@ -56,7 +56,10 @@ function verbOf(steps: Steps, target: string | null): AnyVerb | undefined {
 }
 
 /** A changed input and a result are parsed here, where the verb's schemas are. */
-function parseValues(steps: Steps, { target, body }: InboxRow): { input?: unknown; result?: unknown; problem?: string } {
+function parseValues(
+  steps: Steps,
+  { target, body }: InboxRow,
+): { input?: unknown; result?: unknown; problem?: string } {
   const verb = verbOf(steps, target);
   const values: { input?: unknown; result?: unknown; problem?: string } = {};
   const parse = (what: 'input' | 'result', schema: z.ZodType | undefined, value: unknown) => {
@@ -68,7 +71,9 @@ function parseValues(steps: Steps, { target, body }: InboxRow): { input?: unknow
     const parsed = schema.safeParse(value);
     if (parsed.success) values[what] = parsed.data;
     else {
-      values.problem = parsed.error.issues.map(({ path, message }) => `${what} ${path.join('.')}: ${message}`).join('; ');
+      values.problem = parsed.error.issues
+        .map(({ path, message }) => `${what} ${path.join('.')}: ${message}`)
+        .join('; ');
     }
   };
   parse('input', verb?.input as z.ZodType | undefined, body.input);
@@ -82,7 +87,14 @@ export async function answer(
   identity: RunIdentity,
   { inboxId, target, person, virtual, refused, sentence }: Answer,
 ): Promise<void> {
-  const common = { v: 1, ...identity, at: new Date().toISOString(), virtual, inbox: printable(inboxId), target } as const;
+  const common = {
+    v: 1,
+    ...identity,
+    at: new Date().toISOString(),
+    virtual,
+    inbox: printable(inboxId),
+    target,
+  } as const;
   const entry: EntryOf<'message.accepted'> | EntryOf<'message.refused'> =
     refused === null && person !== null
       ? { ...common, kind: 'message.accepted', person }

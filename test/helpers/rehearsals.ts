@@ -100,7 +100,8 @@ export async function observe(lab: Laboratory, experiment: Experiment): Promise<
         .filter(({ operation }) => operation.startsWith(`${system}.`))
         .map(({ operation, method }) => ({ operation, method }));
       const after = earlier?.after ?? (await look());
-      const acted = before !== after || world.effects.slice(effects).some((effect) => effect.system === system);
+      const acted =
+        before !== after || world.effects.slice(effects).some((effect) => effect.system === system);
       visits.push({ step: id, activity, undo, requests, acted, before, after });
       return result;
     };
@@ -147,7 +148,13 @@ class Blow {
       const { point = 'before', status } = strike ?? {};
       // Messages to people go to the same vendor while the step runs; only the step's own is struck.
       const containing = operation.startsWith('slack.') ? { containing: stepKey } : {};
-      const fault = world.fail({ operation, point, times, ...(status === undefined ? {} : { status }), ...containing });
+      const fault = world.fail({
+        operation,
+        point,
+        times,
+        ...(status === undefined ? {} : { status }),
+        ...containing,
+      });
       this.faults.push({ operation, fault });
     }
   }
@@ -157,7 +164,8 @@ class Blow {
     this.left -= 1;
     this.withoutRequests += 1;
     const { status = 503 } = this.strike;
-    if (status < 500 && point === 'before') throw ApplicationFailure.nonRetryable('It refused for good.', 'Injected');
+    if (status < 500 && point === 'before')
+      throw ApplicationFailure.nonRetryable('It refused for good.', 'Injected');
     throw ApplicationFailure.retryable('The answer did not come.', 'Injected');
   }
 
@@ -176,7 +184,10 @@ function wrapAll(steps: Steps, wrap: (activity: string, verb: AnyVerb) => AnyVer
   const wrapped = Object.entries(steps).map(([system, verbs]) => [
     system,
     Object.fromEntries(
-      Object.entries(verbs as Record<string, AnyVerb>).map(([name, verb]) => [name, wrap(`${system}.${name}`, verb)]),
+      Object.entries(verbs as Record<string, AnyVerb>).map(([name, verb]) => [
+        name,
+        wrap(`${system}.${name}`, verb),
+      ]),
     ),
   ]);
   return Object.fromEntries(wrapped) as Steps;
@@ -200,7 +211,8 @@ async function pictureOf(world: World, vault: Vault, inventory: SecretInventory)
     if (secret.provider.kind !== 'generated') continue;
     const now = (dump['application']?.['encryptedWith'] as Json | undefined)?.[secret.id];
     // Until the first re-encryption nobody has said it: with the key that is current.
-    encryptedWith[secret.id] = typeof now === 'string' ? (await vault.describe(now)).fingerprint : version?.fingerprint;
+    encryptedWith[secret.id] =
+      typeof now === 'string' ? (await vault.describe(now)).fingerprint : version?.fingerprint;
   }
   const entries = (value: unknown): [string, Json][] => Object.entries((value ?? {}) as Record<string, Json>);
   return JSON.stringify(
@@ -216,8 +228,12 @@ async function pictureOf(world: World, vault: Vault, inventory: SecretInventory)
         secrets,
         (keys as Json[]).map(({ digest }) => digest).sort(),
       ]),
-      openai: list('openai', 'keys').map(({ hash }) => hash).sort(),
-      resend: list('resend', 'keys').map(({ hash }) => hash).sort(),
+      openai: list('openai', 'keys')
+        .map(({ hash }) => hash)
+        .sort(),
+      resend: list('resend', 'keys')
+        .map(({ hash }) => hash)
+        .sort(),
       // A key that a person made by hand is not deleted by an undo, nor used: only what stopped working counts.
       stripe: list('stripe', 'keys').flatMap(({ value, expired }) => (expired === true ? [value] : [])),
       endpoints: list('stripe', 'endpoints').map(({ url, status }) => [url, status]),
@@ -242,7 +258,10 @@ export function netEffects(effects: readonly Effect[]): Record<string, number> {
 }
 
 /** Entries of one kind. */
-export function ofKind<K extends LedgerKind>({ entries }: Pick<RehearsalResult, 'entries'>, kind: K): EntryOf<K>[] {
+export function ofKind<K extends LedgerKind>(
+  { entries }: Pick<RehearsalResult, 'entries'>,
+  kind: K,
+): EntryOf<K>[] {
   return entries.map(({ entry }) => entry).filter((entry): entry is EntryOf<K> => entry.kind === kind);
 }
 
@@ -253,18 +272,23 @@ export function auditOf({ name, run, entries }: Observed): string[] {
   for (const { entry } of entries) {
     const parsed = LedgerEntry.safeParse(entry);
     if (!parsed.success) findings.push(`${where}: ${entry.kind} does not fit its schema`);
-    const isDecision = entry.kind === 'message.received' && (entry.message === 'decide' || entry.message === 'operate');
+    const isDecision =
+      entry.kind === 'message.received' && (entry.message === 'decide' || entry.message === 'operate');
     if (isDecision && entry.person === null) findings.push(`${where}: ${entry.inbox} has no person`);
-    const isDecided = entry.kind === 'gate.closed' && (entry.outcome === 'approved' || entry.outcome === 'declined');
-    if (isDecided && entry.people.length === 0) findings.push(`${where}: gate ${entry.gate} was decided by nobody`);
-    if (entry.kind === 'step.resolved' && entry.person === null) findings.push(`${where}: ${entry.step} resolved by nobody`);
+    const isDecided =
+      entry.kind === 'gate.closed' && (entry.outcome === 'approved' || entry.outcome === 'declined');
+    if (isDecided && entry.people.length === 0)
+      findings.push(`${where}: gate ${entry.gate} was decided by nobody`);
+    if (entry.kind === 'step.resolved' && entry.person === null)
+      findings.push(`${where}: ${entry.step} resolved by nobody`);
   }
   return findings;
 }
 
 /** Messages that people got in the simulated Slack. */
 export function messagesOf({ world }: Pick<RehearsalResult, 'world'>): string[] {
-  const messages = (world.dump()['slack'] as { messages?: readonly { text: string }[] } | undefined)?.messages ?? [];
+  const messages =
+    (world.dump()['slack'] as { messages?: readonly { text: string }[] } | undefined)?.messages ?? [];
   return messages.map(({ text }) => text);
 }
 
@@ -277,11 +301,16 @@ export function answered(
 }
 
 /** Works on all items, at most `limit` at a time; results in the order of the items. */
-export async function inParallel<T, R>(items: readonly T[], limit: number, work: (item: T) => Promise<R>): Promise<R[]> {
+export async function inParallel<T, R>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
   const results: R[] = [];
   const queue = [...items.entries()];
   const worker = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) results[next[0]] = await work(next[1]);
+    for (let next = queue.shift(); next !== undefined; next = queue.shift())
+      results[next[0]] = await work(next[1]);
   };
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
   return results;

@@ -27,7 +27,10 @@ let worker: Host;
 
 beforeAll(async () => {
   base = await testInstallation();
-  const application = { ...base.installation.application, get: () => ({ ...base.installation.application.get(), verbs: {} }) };
+  const application = {
+    ...base.installation.application,
+    get: () => ({ ...base.installation.application.get(), verbs: {} }),
+  };
   const { directory } = base.installation;
   // A third operator: whoever changes an input needs somebody to confirm it who did not start the run either.
   const groupsOf = async (person: string) => [
@@ -36,7 +39,12 @@ beforeAll(async () => {
   ];
   lab = {
     ...base,
-    installation: { ...base.installation, catalogue: catalogueOf(fixtures), application, directory: { ...directory, groupsOf } },
+    installation: {
+      ...base.installation,
+      catalogue: catalogueOf(fixtures),
+      application,
+      directory: { ...directory, groupsOf },
+    },
   };
   const bundle = await bundleWorkflows(fileURLToPath(new URL('fixtures/index.ts', import.meta.url)));
   worker = await liveWorker(lab, bundle);
@@ -64,7 +72,13 @@ async function begin(trial: string) {
       ...{ pool, ledger, configuration, directory, catalogue, acceptedAssurances, org },
       ...{ client: lab.live, mode: 'live', taskQueue: lab.taskQueue },
     },
-    { runbook: 'engineTrial', input: { trial, tag }, person: await person('Ada'), assurance: 'claimed', channel: 'cli' },
+    {
+      runbook: 'engineTrial',
+      input: { trial, tag },
+      person: await person('Ada'),
+      assurance: 'claimed',
+      channel: 'cli',
+    },
   );
   if (!result.started) throw new Error(result.sentence);
   const { run } = result;
@@ -77,30 +91,51 @@ async function begin(trial: string) {
     return id;
   };
   const answerTo = async (id: string): Promise<InboxOutcome> => {
-    const row = await eventually(() => read(pool, id), (found) => found?.outcome != null, `an answer to ${id}`);
+    const row = await eventually(
+      () => read(pool, id),
+      (found) => found?.outcome != null,
+      `an answer to ${id}`,
+    );
     return row?.outcome ?? { refused: 'none', sentence: '' };
   };
   /** Sends a message and waits for what the person is told: the refusal's code, or null. */
-  const say = async (by: string, message: Message, assurance: Assurance = 'claimed'): Promise<string | null> => {
+  const say = async (
+    by: string,
+    message: Message,
+    assurance: Assurance = 'claimed',
+  ): Promise<string | null> => {
     const id = await store(by, message, assurance);
     await deliver({ pool, ledger, clients: { live: lab.live } }, id);
     return (await answerTo(id)).refused;
   };
-  const decide = async (by: string, gate: string, more: Partial<Extract<Message, { kind: 'decide' }>> = {}, assurance?: Assurance) => {
+  const decide = async (
+    by: string,
+    gate: string,
+    more: Partial<Extract<Message, { kind: 'decide' }>> = {},
+    assurance?: Assurance,
+  ) => {
     const { planDigest } = await status();
     const seen = planDigest === null ? {} : { planDigest };
     return await say(by, { kind: 'decide', target: gate, verdict: 'approve', ...seen, ...more }, assurance);
   };
-  const operate = (by: string, target: string, more: Omit<Extract<Message, { kind: 'operate' }>, 'kind' | 'target'>) =>
-    say(by, { kind: 'operate', target, ...more });
-  const entries = async (): Promise<LedgerEntry[]> => (await ledger.read({ org, run })).map(({ entry }) => entry);
+  const operate = (
+    by: string,
+    target: string,
+    more: Omit<Extract<Message, { kind: 'operate' }>, 'kind' | 'target'>,
+  ) => say(by, { kind: 'operate', target, ...more });
+  const entries = async (): Promise<LedgerEntry[]> =>
+    (await ledger.read({ org, run })).map(({ entry }) => entry);
   return {
     ...{ run, tag, handle, status, store, answerTo, say, decide, operate, person },
     ofKind: async <K extends LedgerKind>(kind: K): Promise<EntryOf<K>[]> =>
       (await entries()).filter((entry): entry is EntryOf<K> => entry.kind === kind),
     until: (what: string, holds: (now: RunStatus) => boolean) => eventually(status, holds, what),
     gateOpen: (gate = 'go') =>
-      eventually(status, ({ gates }) => gates.some(({ id, state }) => id === gate && state === 'open'), `gate ${gate}`),
+      eventually(
+        status,
+        ({ gates }) => gates.some(({ id, state }) => id === gate && state === 'open'),
+        `gate ${gate}`,
+      ),
     asked: (target: string) =>
       eventually(status, ({ questions }) => questions.some(({ id }) => id === target), `question ${target}`),
     /** How it ended, and that its record is whole. */
@@ -121,7 +156,9 @@ async function begin(trial: string) {
     refuse: (operation: string, letter: string, times = 1) =>
       lab.world.fail({ operation, point: 'before', status: 400, times, containing: `${tag}_${letter}` }),
     deployed: (letter: string): boolean => {
-      const state = lab.world.dump()['supabase'] as { projects: Record<string, { secrets: Record<string, string> }> };
+      const state = lab.world.dump()['supabase'] as {
+        projects: Record<string, { secrets: Record<string, string> }>;
+      };
       return `${tag}_${letter}` in (state.projects[PROJECT]?.secrets ?? {});
     },
   };
@@ -135,7 +172,8 @@ async function eventually<T>(look: () => Promise<T>, holds: (now: T) => boolean,
       return undefined;
     });
     if (now !== undefined && holds(now)) return now;
-    if (Date.now() > giveUpAt) throw new Error(`waited in vain for ${what}: ${JSON.stringify(now)?.slice(0, 500)}`);
+    if (Date.now() > giveUpAt)
+      throw new Error(`waited in vain for ${what}: ${JSON.stringify(now)?.slice(0, 500)}`);
     await pause(50);
   }
 }
@@ -170,7 +208,11 @@ describe('a gate', () => {
     expect(await run.end()).toMatchObject({ outcome: 'completed' });
     const [closed] = await run.ofKind('gate.closed');
     expect(closed).toMatchObject({ outcome: 'approved', people: [await run.person('Grace')] });
-    expect((await run.ofKind('message.refused')).map(({ code }) => code)).toEqual(['Requester', 'NotInGroup', 'NoSuchTarget']);
+    expect((await run.ofKind('message.refused')).map(({ code }) => code)).toEqual([
+      'Requester',
+      'NotInGroup',
+      'NoSuchTarget',
+    ]);
   });
 
   test('with a quorum of two needs two people: one who approves twice counts once', async () => {
@@ -214,7 +256,11 @@ describe('a gate', () => {
   test('that is over takes no decision any more: it came too late', async () => {
     const run = await begin('short');
     await run.gateOpen();
-    await eventually(() => run.ofKind('gate.closed'), (closed) => closed.length > 0, 'the end of the gate');
+    await eventually(
+      () => run.ofKind('gate.closed'),
+      (closed) => closed.length > 0,
+      'the end of the gate',
+    );
     expect(['TooLate', 'RunClosed']).toContain(await run.decide('Grace', 'go'));
     expect(await run.end()).toMatchObject({ outcome: 'rejected' });
     expect(await run.ofKind('gate.closed')).toMatchObject([{ outcome: 'expired', people: [] }]);
@@ -239,7 +285,11 @@ describe('a gate', () => {
     const run = await begin('gate');
     await run.gateOpen();
     await run.handle.signal('decide', { inboxId: 'made-up' });
-    const refused = await eventually(() => run.ofKind('message.refused'), (all) => all.length > 0, 'the refusal');
+    const refused = await eventually(
+      () => run.ofKind('message.refused'),
+      (all) => all.length > 0,
+      'the refusal',
+    );
     // Whoever signalled it chose the text: it does not get into an entry that nobody can erase.
     expect(refused).toMatchObject([{ person: null, code: 'NoSuchMessage' }]);
     expect(JSON.stringify(refused)).not.toContain('made-up');
@@ -286,7 +336,9 @@ describe('a step that fails', () => {
     const step = 'supabase.setSecret#1';
     const { planDigest: before } = await run.asked(step);
     const input = { project: PROJECT, variable: `${run.tag}_B`, ref: 'secret://resend/api-key@v1' };
-    expect(await run.operate('Linus', step, { choice: 'retry', input: { ...input, ref: 'no reference' } })).toBe('BadValue');
+    expect(
+      await run.operate('Linus', step, { choice: 'retry', input: { ...input, ref: 'no reference' } }),
+    ).toBe('BadValue');
     expect(await run.operate('Linus', step, { choice: 'retry', input })).toBeNull();
     await run.gateOpen(`${step}/change~r2`);
     expect(await run.decide('Linus', `${step}/change~r2`)).toBe('Requester');
@@ -309,15 +361,21 @@ describe('a step that fails', () => {
     plain.refuse('supabase.setSecrets', 'A');
     await plain.asked('supabase.setSecret#1');
     expect(await plain.operate('Ada', 'supabase.setSecret#1', { choice: 'skip' })).toBe('ReasonRequired');
-    expect(await plain.operate('Ada', 'supabase.setSecret#1', { choice: 'skip', reason: 'Not needed' })).toBeNull();
+    expect(
+      await plain.operate('Ada', 'supabase.setSecret#1', { choice: 'skip', reason: 'Not needed' }),
+    ).toBeNull();
     expect(await plain.end()).toMatchObject({ outcome: 'completed' });
-    expect(await plain.ofKind('step.resolved')).toMatchObject([{ choice: 'skipped', person: await plain.person('Ada') }]);
+    expect(await plain.ofKind('step.resolved')).toMatchObject([
+      { choice: 'skipped', person: await plain.person('Ada') },
+    ]);
 
     const fault = lab.world.fail({ operation: 'openai.listApiKeys', point: 'before', status: 400 });
     const critical = await begin('critical');
     await critical.asked('openai.deleteKey#1');
     expect(fault.injected).toBe(1);
-    expect(await critical.operate('Ada', 'openai.deleteKey#1', { choice: 'skip', reason: 'Gone already' })).toBeNull();
+    expect(
+      await critical.operate('Ada', 'openai.deleteKey#1', { choice: 'skip', reason: 'Gone already' }),
+    ).toBeNull();
     await critical.gateOpen('openai.deleteKey#1/skip');
     expect(await critical.decide('Ada', 'openai.deleteKey#1/skip')).toBe('Requester');
     expect(await critical.decide('Margaret', 'openai.deleteKey#1/skip')).toBeNull();
@@ -331,11 +389,23 @@ describe('a step that fails', () => {
     await run.asked('openai.verifyKey#1');
     expect(fault.injected).toBe(1);
     const done = { choice: 'done' } as const;
-    expect(await run.operate('Ada', 'openai.verifyKey#1', { choice: 'skip', reason: 'No' })).toBe('ChoiceNotOffered');
+    expect(await run.operate('Ada', 'openai.verifyKey#1', { choice: 'skip', reason: 'No' })).toBe(
+      'ChoiceNotOffered',
+    );
     expect(await run.operate('Ada', 'openai.verifyKey#1', done)).toBe('EvidenceRequired');
-    expect(await run.operate('Ada', 'openai.verifyKey#1', { ...done, evidence: 'Seen' })).toBe('ResultRequired');
-    expect(await run.operate('Ada', 'openai.verifyKey#1', { ...done, evidence: 'Seen', result: { ok: 1 } })).toBe('BadValue');
-    expect(await run.operate('Ada', 'openai.verifyKey#1', { ...done, evidence: 'Seen', result: { accepted: true } })).toBeNull();
+    expect(await run.operate('Ada', 'openai.verifyKey#1', { ...done, evidence: 'Seen' })).toBe(
+      'ResultRequired',
+    );
+    expect(
+      await run.operate('Ada', 'openai.verifyKey#1', { ...done, evidence: 'Seen', result: { ok: 1 } }),
+    ).toBe('BadValue');
+    expect(
+      await run.operate('Ada', 'openai.verifyKey#1', {
+        ...done,
+        evidence: 'Seen',
+        result: { accepted: true },
+      }),
+    ).toBeNull();
     expect(await run.end()).toMatchObject({ outcome: 'completed', result: { accepted: true } });
     const [resolved] = await run.ofKind('step.resolved');
     expect(resolved?.choice).toBe('done by hand');
@@ -349,8 +419,12 @@ describe('a step that fails', () => {
     expect(fault.injected).toBe(1);
     expect(await run.operate('Ada', 'supabase.setSecret#3', { choice: 'abort' })).toBeNull();
     expect(await run.end()).toMatchObject({ outcome: 'aborted', type: 'Aborted' });
-    const removed = lab.world.requests.filter(({ operation, body }) => operation === 'supabase.removeSecrets' && body.includes(run.tag));
-    expect(removed.map(({ body }) => JSON.parse(body) as unknown)).toEqual(['C', 'B', 'A'].map((letter) => [`${run.tag}_${letter}`]));
+    const removed = lab.world.requests.filter(
+      ({ operation, body }) => operation === 'supabase.removeSecrets' && body.includes(run.tag),
+    );
+    expect(removed.map(({ body }) => JSON.parse(body) as unknown)).toEqual(
+      ['C', 'B', 'A'].map((letter) => [`${run.tag}_${letter}`]),
+    );
     expect(['A', 'B', 'C'].map(run.deployed)).toEqual([false, false, false]);
   });
 });
@@ -434,7 +508,9 @@ describe('people', () => {
     expect(questions[0]).toMatchObject({ kind: 'manual step', needsResult: true });
     expect(questions[0]?.what).toContain('sign-in');
     const result = { passed: true, failed: [] };
-    expect(await run.operate('Ada', 'application.health#1', { choice: 'done', evidence: 'Signed in', result })).toBeNull();
+    expect(
+      await run.operate('Ada', 'application.health#1', { choice: 'done', evidence: 'Signed in', result }),
+    ).toBeNull();
     expect(await run.end()).toMatchObject({ outcome: 'completed', result });
   });
 });

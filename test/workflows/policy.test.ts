@@ -34,7 +34,10 @@ const approval = (changed: Partial<ReadMessage> = {}): ReadMessage => ({
 });
 
 /** The whole vote on a gate: who approved, and who ended it by declining. */
-function vote(rules: GatePolicy, messages: readonly ReadMessage[]): { approvals: string[]; declinedBy: string | undefined } {
+function vote(
+  rules: GatePolicy,
+  messages: readonly ReadMessage[],
+): { approvals: string[]; declinedBy: string | undefined } {
   const approvals: string[] = [];
   for (const message of messages) {
     if (approvals.length >= rules.quorum) break;
@@ -60,7 +63,11 @@ const anyMessage: fc.Arbitrary<ReadMessage> = fc
   })
   .map(({ verdict, planDigest, ...rest }) => {
     const { verdict: _verdict, planDigest: _digest, ...bare } = approval(rest);
-    return { ...bare, ...(verdict === undefined ? {} : { verdict }), ...(planDigest === undefined ? {} : { planDigest }) };
+    return {
+      ...bare,
+      ...(verdict === undefined ? {} : { verdict }),
+      ...(planDigest === undefined ? {} : { planDigest }),
+    };
   });
 const anyPolicy: fc.Arbitrary<GatePolicy> = fc.record({
   groups: fc.subarray(['approvers', 'owners', 'security'], { minLength: 1 }),
@@ -82,7 +89,11 @@ describe('one decision', () => {
 
   test.each([
     ['somebody unknown', { person: null }, 'UnknownPerson'],
-    ['a name that is only claimed, away from the local stack', { assuranceAccepted: false }, 'AssuranceNotAccepted'],
+    [
+      'a name that is only claimed, away from the local stack',
+      { assuranceAccepted: false },
+      'AssuranceNotAccepted',
+    ],
     ['whoever started the run', { person: 'p_starter' }, 'Requester'],
     ['somebody of another group', { groups: ['operators'] }, 'NotInGroup'],
     ['somebody who saw another plan', { planDigest: 'b'.repeat(64) }, 'PlanChanged'],
@@ -100,14 +111,20 @@ describe('one decision', () => {
 
   test('at high risk needs a stronger proof than a click, and a reason', () => {
     const high = { ...policy, minimumAssurance: 'step-up', reasonAlways: true } as const;
-    expect(judge(high, [], approval({ assurance: 'slack', hasReason: true }))).toEqual({ refused: 'AssuranceTooLow' });
+    expect(judge(high, [], approval({ assurance: 'slack', hasReason: true }))).toEqual({
+      refused: 'AssuranceTooLow',
+    });
     expect(judge(high, [], approval({ assurance: 'step-up' }))).toEqual({ refused: 'ReasonRequired' });
-    expect(judge(high, [], approval({ assurance: 'step-up', hasReason: true }))).toMatchObject({ counted: 'approve' });
+    expect(judge(high, [], approval({ assurance: 'step-up', hasReason: true }))).toMatchObject({
+      counted: 'approve',
+    });
   });
 
   test('of the same person does not count twice, but who approved may still decline', () => {
     expect(judge(policy, ['p_grace'], approval())).toEqual({ refused: 'AlreadyVoted' });
-    expect(judge(policy, ['p_grace'], approval({ verdict: 'decline', hasReason: true }))).toMatchObject({ counted: 'decline' });
+    expect(judge(policy, ['p_grace'], approval({ verdict: 'decline', hasReason: true }))).toMatchObject({
+      counted: 'decline',
+    });
   });
 });
 
@@ -156,7 +173,8 @@ describe('whatever comes in', () => {
     );
     fc.assert(
       fc.property(anyPolicy, shuffled, (rules, [messages, inAnotherOrder]) => {
-        const approved = (order: readonly ReadMessage[]) => vote(rules, order).approvals.length >= rules.quorum;
+        const approved = (order: readonly ReadMessage[]) =>
+          vote(rules, order).approvals.length >= rules.quorum;
         expect(approved(inAnotherOrder)).toBe(approved(messages));
       }),
       { numRuns: 500 },

@@ -4,7 +4,15 @@ import type { RehearsalHost } from '../../worker/rehearsal/index.js';
 import type { Rehearsal } from '../../workflows/engine/types.js';
 import { secretRotation } from '../../workflows/secret-rotation.js';
 import { rehearsalHost, testInstallation, type TestInstallation } from '../helpers/engine.js';
-import { answered, netEffects, observe, ofKind, type Experiment, type Observed, type Visit } from '../helpers/rehearsals.js';
+import {
+  answered,
+  netEffects,
+  observe,
+  ofKind,
+  type Experiment,
+  type Observed,
+  type Visit,
+} from '../helpers/rehearsals.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -28,7 +36,10 @@ function named(name: string): Rehearsal<unknown> {
   return found;
 }
 
-async function rehearse(rehearsal: Rehearsal<unknown>, experiment: Omit<Experiment, 'rehearsal'> = {}): Promise<Observed> {
+async function rehearse(
+  rehearsal: Rehearsal<unknown>,
+  experiment: Omit<Experiment, 'rehearsal'> = {},
+): Promise<Observed> {
   const { catalogue, configuration } = installation.installation;
   const entry = findRunbook(catalogue, 'secretRotation');
   if (entry === undefined) throw new Error('the runbook is not in the catalogue');
@@ -36,7 +47,8 @@ async function rehearse(rehearsal: Rehearsal<unknown>, experiment: Omit<Experime
   return await observe(lab, { rehearsal, ...experiment });
 }
 
-const forward = ({ visits }: Observed): readonly Visit[] => visits.filter(({ step }) => !step.startsWith('undo/'));
+const forward = ({ visits }: Observed): readonly Visit[] =>
+  visits.filter(({ step }) => !step.startsWith('undo/'));
 const activitiesOf = (observed: Observed): string[] => forward(observed).map(({ activity }) => activity);
 /** The run's clock when a step first began, in milliseconds. */
 const begunAt = (observed: Observed, activity: string): number =>
@@ -51,7 +63,9 @@ describe('a scheduled rotation', () => {
     const observed = await rehearse(named('OpenAI key, scheduled'));
     const { closedAt } = gate(observed, 'revoke-old-key');
     expect(begunAt(observed, 'openai.deleteKey') - closedAt).toBeGreaterThanOrEqual(24 * HOUR_MS);
-    expect(activitiesOf(observed).filter((activity) => activity === 'application.errorRate')).toHaveLength(47);
+    expect(activitiesOf(observed).filter((activity) => activity === 'application.errorRate')).toHaveLength(
+      47,
+    );
     expect(observed.virtualMs).toBeGreaterThanOrEqual(24 * HOUR_MS);
   });
 
@@ -68,9 +82,13 @@ describe('a scheduled rotation', () => {
 
   test('tests a payment in staging before it asks to revoke a Stripe key', async () => {
     const observed = await rehearse(named('Stripe key'));
-    expect(begunAt(observed, 'stripe.testPayment')).toBeLessThanOrEqual(gate(observed, 'revoke-old-key').openedAt);
+    expect(begunAt(observed, 'stripe.testPayment')).toBeLessThanOrEqual(
+      gate(observed, 'revoke-old-key').openedAt,
+    );
     const revoked = ofKind(observed, 'question.asked').find(({ target }) => target === 'revoke-by-hand');
-    expect(Date.parse(revoked?.virtual ?? '') - gate(observed, 'revoke-old-key').closedAt).toBeGreaterThanOrEqual(24 * HOUR_MS);
+    expect(
+      Date.parse(revoked?.virtual ?? '') - gate(observed, 'revoke-old-key').closedAt,
+    ).toBeGreaterThanOrEqual(24 * HOUR_MS);
   });
 
   test('revokes nothing before the approval: a decline leaves no place with the new key, and the old one works', async () => {
@@ -92,24 +110,41 @@ describe('a scheduled rotation', () => {
     const observed = await rehearse(named('Errors rise and the old key is put back'));
     expect(observed.outcome).toBe('rejected');
     expect(observed.after).toBe(observed.before);
-    const undone = observed.visits.filter(({ step }) => step.startsWith('undo/')).map(({ activity }) => activity);
+    const undone = observed.visits
+      .filter(({ step }) => step.startsWith('undo/'))
+      .map(({ activity }) => activity);
     expect(undone).toEqual([
-      ...['netlify.setVariable', 'supabase.setSecret', 'vault.promote', 'netlify.deploy', 'application.redeploy'],
+      ...[
+        'netlify.setVariable',
+        'supabase.setSecret',
+        'vault.promote',
+        'netlify.deploy',
+        'application.redeploy',
+      ],
       'openai.discardKey',
     ]);
     expect(netEffects(observed.world.effects)['netlify: production build started: example-site']).toBe(2);
   });
 
   test('asks once about errors that people accepted, and goes on', async () => {
-    const rising = { ...named('Errors rise for another reason'), world: { errorRates: [0.001, 0.03, 0.03, 0.02, 0.002] } };
+    const rising = {
+      ...named('Errors rise for another reason'),
+      world: { errorRates: [0.001, 0.03, 0.03, 0.02, 0.002] },
+    };
     const observed = await rehearse(rising);
     expect(observed.outcome).toBe('completed');
-    expect(ofKind(observed, 'gate.opened').filter(({ gate: id }) => id.startsWith('go-on-despite-errors'))).toHaveLength(1);
+    expect(
+      ofKind(observed, 'gate.opened').filter(({ gate: id }) => id.startsWith('go-on-despite-errors')),
+    ).toHaveLength(1);
   });
 
   test('asks again when the errors rise above what people accepted', async () => {
     const worse = answered(
-      { ...named('Errors rise for another reason'), world: { errorRates: [0.001, 0.03, 0.08] }, ends: 'rejected' },
+      {
+        ...named('Errors rise for another reason'),
+        world: { errorRates: [0.001, 0.03, 0.08] },
+        ends: 'rejected',
+      },
       {
         'go-on-despite-errors': [
           { by: 'Grace', verdict: 'approve' },
@@ -132,15 +167,21 @@ describe('a scheduled rotation', () => {
   test('lets the application accept both webhook secrets before the new one is deployed', async () => {
     const observed = await rehearse(named('Stripe webhook signing secret'));
     const order = activitiesOf(observed);
-    expect(order.indexOf('application.acceptBoth')).toBeGreaterThan(order.indexOf('stripe.createWebhookEndpoint'));
+    expect(order.indexOf('application.acceptBoth')).toBeGreaterThan(
+      order.indexOf('stripe.createWebhookEndpoint'),
+    );
     expect(order.indexOf('application.acceptBoth')).toBeLessThan(order.indexOf('netlify.setVariable'));
     expect(order.indexOf('netlify.setVariable')).toBeLessThan(order.indexOf('stripe.deleteWebhookEndpoint'));
   });
 
   test('hands a key that the provider goes on accepting to a person', async () => {
     const observed = await rehearse(named('Provider goes on accepting the old key'));
-    expect(ofKind(observed, 'wait.started').filter(({ wait }) => wait.startsWith('revocation-spreads'))).toHaveLength(5);
-    expect(ofKind(observed, 'question.asked')).toMatchObject([{ target: 'end-old-key', question: 'manual step' }]);
+    expect(
+      ofKind(observed, 'wait.started').filter(({ wait }) => wait.startsWith('revocation-spreads')),
+    ).toHaveLength(5);
+    expect(ofKind(observed, 'question.asked')).toMatchObject([
+      { target: 'end-old-key', question: 'manual step' },
+    ]);
     expect(observed.outcome).toBe('completed');
   });
 
@@ -163,11 +204,19 @@ describe('the encryption key', () => {
   test('is backed up before anything is re-encrypted, and every field is read before anybody is asked', async () => {
     const observed = await rehearse(named('Database encryption key'));
     const order = activitiesOf(observed);
-    const steps = ['vault.backup', 'vault.generate', 'application.reencrypt', 'application.verifyEncrypted', 'vault.promote'];
+    const steps = [
+      'vault.backup',
+      'vault.generate',
+      'application.reencrypt',
+      'application.verifyEncrypted',
+      'vault.promote',
+    ];
     const positions = steps.map((activity) => order.indexOf(activity));
     expect(positions).not.toContain(-1);
     expect(positions).toEqual([...positions].sort((a, b) => a - b));
-    expect(begunAt(observed, 'application.verifyEncrypted')).toBeLessThanOrEqual(gate(observed, 'revoke-old-key').openedAt);
+    expect(begunAt(observed, 'application.verifyEncrypted')).toBeLessThanOrEqual(
+      gate(observed, 'revoke-old-key').openedAt,
+    );
   });
 
   test('that can not read every field is given up, and the fields are encrypted with the old one again', async () => {
@@ -191,13 +240,18 @@ describe('in an emergency', () => {
     const changes = forward(observed).filter(({ before, after }) => before !== after);
     expect(changes[0]?.activity).toBe('openai.deleteKey');
     expect(begunAt(observed, 'openai.deleteKey')).toBeLessThanOrEqual(begunAt(observed, 'openai.createKey'));
-    expect(gate(observed, 'review').openedAt).toBeGreaterThanOrEqual(begunAt(observed, 'application.fileIncidentReport'));
+    expect(gate(observed, 'review').openedAt).toBeGreaterThanOrEqual(
+      begunAt(observed, 'application.fileIncidentReport'),
+    );
     expect(ofKind(observed, 'gate.opened')).toHaveLength(1);
   });
 
   test('a key that only a person can revoke is asked for at once', async () => {
     const observed = await rehearse(named('Stripe key, leaked'));
-    expect(ofKind(observed, 'question.asked').map(({ target }) => target)).toEqual(['revoke-by-hand', 'create-by-hand']);
+    expect(ofKind(observed, 'question.asked').map(({ target }) => target)).toEqual([
+      'revoke-by-hand',
+      'create-by-hand',
+    ]);
   });
 
   test('the logs are searched before the incident report is filed', async () => {

@@ -19,14 +19,26 @@ export async function rehearse(
   entry: CatalogueEntry,
   options: Readonly<Record<string, unknown>> & { readonly rehearsal?: string },
 ): Promise<ExitCode> {
-  const { services, catalogue } = context;
   const chosen = findRehearsal(entry, options.rehearsal);
   const given = givenInput(entry, options);
   const input = { ...(chosen.input as Record<string, unknown>), ...given };
-  const rehearsal: Rehearsal<unknown> = {
+  const result = await performRehearsal(context, entry, {
     ...chosen,
-    input: checkInput(entry, input, services.configuration),
-  };
+    input: checkInput(entry, input, context.services.configuration),
+  });
+  return result === undefined ? EXIT.interrupted : EXIT.ok;
+}
+
+/**
+ * Runs a rehearsal and tells its story as it happens; undefined when it was interrupted.
+ * @throws CliError when it does not go as scripted
+ */
+export async function performRehearsal(
+  context: Context,
+  entry: CatalogueEntry,
+  rehearsal: Rehearsal<unknown>,
+): Promise<RehearsalResult | undefined> {
+  const { services, catalogue } = context;
   const { environment, configuration, pool, ledger, org } = services;
 
   context.hint('Building the workflows ...');
@@ -85,7 +97,7 @@ async function runScript(
   rehearsal: Rehearsal<unknown>,
   RehearsalFailed: Failure,
   perform: (hooks: RehearsalHooks) => Promise<RehearsalResult>,
-): Promise<ExitCode> {
+): Promise<RehearsalResult | undefined> {
   const { colours: c } = context;
   const { ledger, org } = context.services;
   const interrupted = context.interruptible();
@@ -131,11 +143,11 @@ async function runScript(
       entries: entries.length,
       answers,
     });
-    return EXIT.ok;
+    return result;
   } catch (error) {
     if (interrupted.aborted) {
       context.say('The rehearsal was stopped. Nothing real was touched.');
-      return EXIT.interrupted;
+      return undefined;
     }
     if (!(error instanceof RehearsalFailed)) throw error;
     // What happened until then is told before why it is wrong.

@@ -70,8 +70,15 @@ export async function jumpEnded(
           fastForwardId,
         }),
       );
-      if (fastForwardPollingResult === FastForwardPollingResult.FAST_FORWARD_POLLING_RESULT_FAST_FORWARD_COMPLETED) return 'arrived';
-      if (fastForwardPollingResult === FastForwardPollingResult.FAST_FORWARD_POLLING_RESULT_FAST_FORWARD_FAILED) return 'failed';
+      if (
+        fastForwardPollingResult ===
+        FastForwardPollingResult.FAST_FORWARD_POLLING_RESULT_FAST_FORWARD_COMPLETED
+      )
+        return 'arrived';
+      if (
+        fastForwardPollingResult === FastForwardPollingResult.FAST_FORWARD_POLLING_RESULT_FAST_FORWARD_FAILED
+      )
+        return 'failed';
     } catch (error) {
       if (signal.aborted) break;
       throw error;

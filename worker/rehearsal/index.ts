@@ -87,7 +87,11 @@ export class RehearsalHost {
       return session;
     };
     const directory = castDirectory();
-    const tell = slackAnnouncer({ slackFor: (run) => sessionOf(run).systems.slack, directory, channel: DEFAULT_CHANNEL });
+    const tell = slackAnnouncer({
+      slackFor: (run) => sessionOf(run).systems.slack,
+      directory,
+      channel: DEFAULT_CHANNEL,
+    });
     const { client, connection, pool, ledger, org, configuration, catalogue, bundle } = services;
     const redactor = new Redactor();
     const worker = await createWorker({
@@ -167,8 +171,26 @@ export class RehearsalHost {
     try {
       const person = (await directory.personByName(STARTER)) ?? null;
       const result = await start(
-        { pool, ledger, client, mode: 'rehearsal', org, catalogue, directory, configuration, acceptedAssurances: ['claimed'], taskQueue: this.taskQueue },
-        { runbook: entry.spec.name, input: rehearsal.input, person, assurance: 'claimed', channel: 'rehearsal', run },
+        {
+          pool,
+          ledger,
+          client,
+          mode: 'rehearsal',
+          org,
+          catalogue,
+          directory,
+          configuration,
+          acceptedAssurances: ['claimed'],
+          taskQueue: this.taskQueue,
+        },
+        {
+          runbook: entry.spec.name,
+          input: rehearsal.input,
+          person,
+          assurance: 'claimed',
+          channel: 'rehearsal',
+          run,
+        },
       );
       if (!result.started) throw new RehearsalFailed(result.sentence);
       hooks.onStart?.(run);
@@ -187,7 +209,9 @@ export class RehearsalHost {
       const outcome = outcomeOf(entries);
       const expected = rehearsal.ends ?? 'completed';
       if (outcome !== expected && hooks.anyEnd !== true) {
-        throw new RehearsalFailed(`The rehearsal "${rehearsal.name}" ended ${outcome} and not ${expected} (run ${run}).`);
+        throw new RehearsalFailed(
+          `The rehearsal "${rehearsal.name}" ended ${outcome} and not ${expected} (run ${run}).`,
+        );
       }
       const virtual = entries.map(({ entry: { virtual: at } }) => Date.parse(at));
       return {

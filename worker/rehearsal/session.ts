@@ -83,7 +83,8 @@ export class Session {
    * question can be answered at its scripted moment and no later.
    */
   async onNotice(notice: Notice): Promise<void> {
-    if (notice.target === null || (notice.about !== 'gate opened' && notice.about !== 'question asked')) return;
+    if (notice.target === null || (notice.about !== 'gate opened' && notice.about !== 'question asked'))
+      return;
     const isGate = notice.about === 'gate opened';
     const answer = this.nextAnswer(notice.target);
     if (answer === undefined) {
@@ -143,7 +144,11 @@ export class Session {
       if (ended === 'failed') return await new Promise<never>(() => undefined);
       if (ended === 'abandoned') return;
       if (next === undefined) {
-        this.stop(new RehearsalFailed(`The run still waits after ${FAR_MS / 86_400_000} days: for nothing in the script.`));
+        this.stop(
+          new RehearsalFailed(
+            `The run still waits after ${FAR_MS / 86_400_000} days: for nothing in the script.`,
+          ),
+        );
         return;
       }
     } else {
@@ -174,7 +179,9 @@ export class Session {
     const acted = answer.handsIn ?? answer.revokes;
     const secret = acted === undefined ? undefined : inventory.get(acted);
     if (acted !== undefined && secret === undefined) {
-      this.stop(new RehearsalFailed(`The inventory has no secret ${acted}, which ${answer.by} would handle.`));
+      this.stop(
+        new RehearsalFailed(`The inventory has no secret ${acted}, which ${answer.by} would handle.`),
+      );
       return;
     }
     if (secret !== undefined) {

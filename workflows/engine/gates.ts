@@ -62,7 +62,12 @@ export class Gates {
   }
 
   /** Opens a gate and waits for its end. `excluded` adds people who may not decide to the run's requesters. */
-  async ask(id: string, options: GateOptions, review = false, excluded: readonly string[] = []): Promise<GateResult> {
+  async ask(
+    id: string,
+    options: GateOptions,
+    review = false,
+    excluded: readonly string[] = [],
+  ): Promise<GateResult> {
     const gate = this.open(id, options, review, excluded);
     try {
       await this.runClock(gate, options);
@@ -71,7 +76,12 @@ export class Gates {
       throw error;
     }
     return {
-      verdict: gate.status.state === 'approved' ? 'approved' : gate.status.state === 'declined' ? 'declined' : 'expired',
+      verdict:
+        gate.status.state === 'approved'
+          ? 'approved'
+          : gate.status.state === 'declined'
+            ? 'declined'
+            : 'expired',
       by: gate.declinedBy === undefined ? gate.approvals : [gate.declinedBy],
       at: isoNow(),
     };
@@ -81,7 +91,8 @@ export class Gates {
   decide(message: ReadMessage, arrival: Arrival): Verdict {
     const gate = message.target === null ? undefined : this.gates.get(message.target);
     if (gate === undefined) return { refused: 'NoSuchTarget' };
-    if (gate.status.state !== 'open') return { refused: gate.status.state === 'expired' ? 'TooLate' : 'AlreadyClosed' };
+    if (gate.status.state !== 'open')
+      return { refused: gate.status.state === 'expired' ? 'TooLate' : 'AlreadyClosed' };
     if (!arrival.openGates.has(gate.status.id)) return { refused: 'TooLate' };
     const policy = { ...gate.policy, planDigest: this.state.planDigest ?? '' };
     const judgement = judge(policy, gate.approvals, message);
@@ -148,7 +159,9 @@ export class Gates {
 
   private async runClock(gate: OpenGate, options: GateOptions): Promise<void> {
     const withinMs = msToNumber(options.within);
-    const reminders = (options.remindAt ?? [withinMs / 2]).map((at) => msToNumber(at)).filter((at) => at < withinMs);
+    const reminders = (options.remindAt ?? [withinMs / 2])
+      .map((at) => msToNumber(at))
+      .filter((at) => at < withinMs);
     await this.untilDecided(gate, withinMs, reminders);
     const escalateTo = options.escalateTo === undefined ? ESCALATE_TO : options.escalateTo;
     if (gate.status.state === 'open' && escalateTo !== null) {
@@ -182,7 +195,12 @@ export class Gates {
   private escalate(gate: OpenGate, group: string, withinMs: number): void {
     if (!gate.policy.groups.includes(group)) gate.policy.groups.push(group);
     gate.status.deadline = isoAfter(withinMs);
-    this.journal.record({ kind: 'gate.escalated', gate: gate.status.id, group, deadline: gate.status.deadline });
+    this.journal.record({
+      kind: 'gate.escalated',
+      gate: gate.status.id,
+      group,
+      deadline: gate.status.deadline,
+    });
     this.announce(gate, 'gate escalated');
   }
 
@@ -195,7 +213,10 @@ export class Gates {
     tagState(this.state);
   }
 
-  private announce(gate: OpenGate, about: 'gate opened' | 'gate reminder' | 'gate escalated' | 'gate closed'): void {
+  private announce(
+    gate: OpenGate,
+    about: 'gate opened' | 'gate reminder' | 'gate escalated' | 'gate closed',
+  ): void {
     const { id, question, groups, state, deadline } = gate.status;
     const text = about === 'gate closed' ? `${question}: ${state}` : `${question} (until ${deadline})`;
     this.journal.announce({ about, target: id, groups: [...groups], person: null, text });

@@ -8,7 +8,8 @@ import { isoNow, type RunState } from './state.js';
 import type { ReadMessage, RefusalCode } from './types.js';
 import { untilRecorded } from './record.js';
 
-export type Verdict = { readonly refused: RefusalCode; readonly detail?: string } | { readonly accepted: string };
+export type Verdict =
+  { readonly refused: RefusalCode; readonly detail?: string } | { readonly accepted: string };
 
 export interface Arrival {
   readonly inboxId: string;
@@ -99,7 +100,9 @@ export class Inbox {
 
   private async handle(arrival: Arrival): Promise<void> {
     const message = await engine.readMessage(arrival.inboxId, this.state.run);
-    const verdict = message.found ? await this.judge(message, arrival) : ({ refused: 'NoSuchMessage' } as const);
+    const verdict = message.found
+      ? await this.judge(message, arrival)
+      : ({ refused: 'NoSuchMessage' } as const);
     const refused = 'refused' in verdict ? verdict.refused : null;
     const detail = 'refused' in verdict && verdict.detail !== undefined ? ` (${verdict.detail})` : '';
     const answer: Answer = {
@@ -115,9 +118,10 @@ export class Inbox {
     // eslint-disable-next-line @typescript-eslint/no-floating-promises -- an unexpected error must fail the workflow task
     CancellationScope.nonCancellable(async () => {
       await untilRecorded(() =>
-        engine.answer.executeWithOptions({ activityId: `engine.answer/${arrival.inboxId}`, summary: answer.sentence }, [
-          { identity: this.journal.identity, answer },
-        ]),
+        engine.answer.executeWithOptions(
+          { activityId: `engine.answer/${arrival.inboxId}`, summary: answer.sentence },
+          [{ identity: this.journal.identity, answer }],
+        ),
       );
       this.answers -= 1;
     });

@@ -43,7 +43,8 @@ export const interceptors = (): WorkflowInterceptors => {
         concludeActivation(input, next) {
           const out = next(input);
           // Only a replay compares; a worker that executes pays nothing.
-          if (workflowInfo().unsafe.isReplaying) replayRecorder.commands(JSON.stringify(readable(out.commands)));
+          if (workflowInfo().unsafe.isReplaying)
+            replayRecorder.commands(JSON.stringify(readable(out.commands)));
           return out;
         },
       },
@@ -52,5 +53,7 @@ export const interceptors = (): WorkflowInterceptors => {
 };
 
 function readable(commands: readonly coresdk.workflow_commands.IWorkflowCommand[]): unknown {
-  return JSON.parse(JSON.stringify(commands, (_key, value: unknown) => (value instanceof Uint8Array ? [...value] : value)));
+  return JSON.parse(
+    JSON.stringify(commands, (_key, value: unknown) => (value instanceof Uint8Array ? [...value] : value)),
+  );
 }

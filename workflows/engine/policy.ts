@@ -13,8 +13,7 @@ export interface GatePolicy {
 }
 
 export type Judgement =
-  | { readonly refused: RefusalCode }
-  | { readonly counted: 'approve' | 'decline'; readonly person: string };
+  { readonly refused: RefusalCode } | { readonly counted: 'approve' | 'decline'; readonly person: string };
 
 /** What is required of everybody who acts on a run, whatever the act. */
 export function identify(message: ReadMessage): { refused: RefusalCode } | { person: string } {

@@ -100,7 +100,8 @@ export class Questions {
     if (message.problem !== undefined) return { refused: 'BadValue', detail: message.problem };
     if (choice === 'skip' && !message.hasReason) return { refused: 'ReasonRequired' };
     if (choice === 'done' && !message.hasEvidence) return { refused: 'EvidenceRequired' };
-    if (choice === 'done' && question.needsResult && message.result === undefined) return { refused: 'ResultRequired' };
+    if (choice === 'done' && question.needsResult && message.result === undefined)
+      return { refused: 'ResultRequired' };
     const answer: QuestionAnswer = {
       choice,
       person: who.person,
@@ -121,7 +122,12 @@ export class Questions {
   private settle(open: OpenQuestion, answer: QuestionAnswer): Verdict {
     open.answer = answer;
     const { id, what } = open.question;
-    this.journal.record({ kind: 'question.answered', target: id, choice: answer.choice, person: answer.person });
+    this.journal.record({
+      kind: 'question.answered',
+      target: id,
+      choice: answer.choice,
+      person: answer.person,
+    });
     this.journal.announce({
       about: 'question answered',
       target: id,
@@ -133,15 +139,26 @@ export class Questions {
   }
 
   /** Opens a gate for a second person; the question stays open meanwhile. */
-  private askSecondPerson(open: OpenQuestion, answer: QuestionAnswer, what: 'change' | 'skip', ask: string): Verdict {
+  private askSecondPerson(
+    open: OpenQuestion,
+    answer: QuestionAnswer,
+    what: 'change' | 'skip',
+    ask: string,
+  ): Verdict {
     const suffix = what === 'change' ? `change~r${(open.question.revision ?? 1) + 1}` : 'skip';
     const gateId = `${open.question.id}/${suffix}`;
-    if (this.gates.openIds().has(gateId)) return { refused: 'SecondPersonRequired', detail: `decide the gate ${gateId}` };
+    if (this.gates.openIds().has(gateId))
+      return { refused: 'SecondPersonRequired', detail: `decide the gate ${gateId}` };
     const scope = new CancellationScope();
     open.confirmations.push(scope);
     void scope
       .run(async () => {
-        const options = { question: ask, group: open.question.group, within: CONFIRM_WITHIN, escalateTo: null } as const;
+        const options = {
+          question: ask,
+          group: open.question.group,
+          within: CONFIRM_WITHIN,
+          escalateTo: null,
+        } as const;
         const { verdict } = await this.gates.ask(gateId, options, false, [answer.person]);
         if (verdict === 'approved' && open.answer === undefined) this.settle(open, answer);
       })
@@ -185,7 +202,10 @@ export class Questions {
     return status;
   }
 
-  private announce(open: OpenQuestion, about: 'question asked' | 'question reminder' | 'question escalated'): void {
+  private announce(
+    open: OpenQuestion,
+    about: 'question asked' | 'question reminder' | 'question escalated',
+  ): void {
     const { id, what, problem, choices } = open.question;
     const text = `${what}${problem === undefined ? '' : `: ${problem}`} (${choices.join(', ')})`;
     this.journal.announce({ about, target: id, groups: [...open.groups], person: null, text });

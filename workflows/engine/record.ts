@@ -1,4 +1,10 @@
-import { ActivityFailure, ApplicationFailure, CancellationScope, condition, sleep } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  sleep,
+} from '@temporalio/workflow';
 import type { Notice, RunEntry, RunIdentity } from '../../activities/engine/contract.js';
 import { engine } from './engine-activities.js';
 import { isoNow, type RunState } from './state.js';
@@ -34,7 +40,10 @@ export class LedgerPatience {
  * Repeats an engine activity for as long as the ledger is away.
  * @param onAway called once, when the first attempt found it away
  */
-export async function untilRecorded<T>(attempt: () => Promise<T>, onAway: () => void = () => undefined): Promise<T> {
+export async function untilRecorded<T>(
+  attempt: () => Promise<T>,
+  onAway: () => void = () => undefined,
+): Promise<T> {
   const patience = new LedgerPatience();
   for (let first = true; ; first = false) {
     try {
@@ -84,9 +93,10 @@ export class Journal {
     this.inBackground(async () => {
       this.pendingNotices += 1;
       try {
-        await engine.announce.executeWithOptions({ activityId: `engine.announce#${key.split('/').pop()}`, summary: notice.about }, [
-          { identity: this.identity, notice: stamped, key },
-        ]);
+        await engine.announce.executeWithOptions(
+          { activityId: `engine.announce#${key.split('/').pop()}`, summary: notice.about },
+          [{ identity: this.identity, notice: stamped, key }],
+        );
       } catch {
         // Whoever could not be told here sees it in `runbook status`; the run itself does not depend on it.
       } finally {
@@ -133,7 +143,10 @@ export class Journal {
       await untilRecorded(
         () =>
           engine.record.executeWithOptions(
-            { activityId: `engine.record#${entries[0]?.eventKey.split('/').pop()}`, summary: `record ${entries.length} entries` },
+            {
+              activityId: `engine.record#${entries[0]?.eventKey.split('/').pop()}`,
+              summary: `record ${entries.length} entries`,
+            },
             [{ identity: this.identity, entries }],
           ),
         () => this.announceLedgerAway(),

@@ -184,7 +184,8 @@ class Execution<I extends z.ZodObject, C, R> {
         this.assertPlanned(id);
         const result = await this.gates.ask(id, options);
         if (result.verdict === 'approved') return result;
-        const why = result.verdict === 'declined' ? `${result.by.join(', ')} declined it` : 'nobody decided in time';
+        const why =
+          result.verdict === 'declined' ? `${result.by.join(', ')} declined it` : 'nobody decided in time';
         throw ApplicationFailure.nonRetryable(`"${options.question}": ${why}.`, 'Rejected', { gate: id });
       },
       review: async (id, options) => {

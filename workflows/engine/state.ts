@@ -41,7 +41,8 @@ export class RunState {
   readonly gates: Writable<GateStatus>[] = [];
   readonly waits: Writable<WaitStatus>[] = [];
   readonly questions: QuestionStatus[] = [];
-  readonly undoStack: { readonly id: string; readonly what: string; readonly fn: () => Promise<unknown> }[] = [];
+  readonly undoStack: { readonly id: string; readonly what: string; readonly fn: () => Promise<unknown> }[] =
+    [];
 
   constructor(
     readonly runbook: string,

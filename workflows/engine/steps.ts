@@ -190,7 +190,11 @@ class Step {
   private async changeInput(answer: QuestionAnswer): Promise<unknown> {
     const { state } = this.services;
     this.revision += 1;
-    const { planDigest } = await engine.amend({ planDigest: state.planDigest ?? '', step: this.id, input: answer.input });
+    const { planDigest } = await engine.amend({
+      planDigest: state.planDigest ?? '',
+      step: this.id,
+      input: answer.input,
+    });
     state.planDigest = planDigest;
     if (!state.requesters.includes(answer.person)) state.requesters.push(answer.person);
     return answer.input;
@@ -219,7 +223,10 @@ export function aborted(what: string, answer: QuestionAnswer): ApplicationFailur
 function describeFailure(error: ActivityFailure): FailedStep {
   const cause = error.cause;
   if (cause instanceof ApplicationFailure) {
-    const detail = cause.type === 'NotConfigured' ? (cause.details?.[0] as { instruction?: unknown } | undefined) : undefined;
+    const detail =
+      cause.type === 'NotConfigured'
+        ? (cause.details?.[0] as { instruction?: unknown } | undefined)
+        : undefined;
     return {
       problem: cause.message,
       ...(typeof detail?.instruction === 'string' ? { instruction: detail.instruction } : {}),
@@ -227,7 +234,9 @@ function describeFailure(error: ActivityFailure): FailedStep {
   }
   if (cause instanceof TimeoutFailure) {
     const before = cause.cause === undefined ? '' : `; before that: ${rootCause(cause) ?? ''}`;
-    return { problem: `It did not end in time (${cause.timeoutType})${before}. Look at the system before you retry.` };
+    return {
+      problem: `It did not end in time (${cause.timeoutType})${before}. Look at the system before you retry.`,
+    };
   }
   return { problem: rootCause(error) ?? error.message };
 }

@@ -5,7 +5,8 @@ import type { Mode } from './mode.js';
 export type { Mode };
 
 /** Where a run was started from. `temporal` is anybody with access to Temporal itself. */
-export type Origin = 'slack' | 'alert' | 'schedule' | 'cli' | 'api' | 'console' | 'rehearsal' | 'parent' | 'temporal';
+export type Origin =
+  'slack' | 'alert' | 'schedule' | 'cli' | 'api' | 'console' | 'rehearsal' | 'parent' | 'temporal';
 
 /** How sure we are of who acted, weakest first. `claimed` exists on the local stack only. */
 export const ASSURANCES = ['claimed', 'slack', 'token', 'step-up'] as const;
@@ -165,7 +166,8 @@ export type RefusalCode =
 export interface StepStatus {
   readonly id: string;
   readonly title: string;
-  readonly state: 'running' | 'done' | 'failed' | 'skipped' | 'done by hand' | 'aborted' | 'waiting for the ledger';
+  readonly state:
+    'running' | 'done' | 'failed' | 'skipped' | 'done by hand' | 'aborted' | 'waiting for the ledger';
   readonly undo: boolean;
   readonly startedAt: string;
   readonly endedAt?: string;

@@ -75,7 +75,8 @@ export class Waits {
     if ('refused' in who) return who;
     if (!message.hasReason) return { refused: 'ReasonRequired' };
     const gateId = `${open.status.id}/cut-short`;
-    if (this.gates.openIds().has(gateId)) return { refused: 'AlreadyVoted', detail: `decide the gate ${gateId}` };
+    if (this.gates.openIds().has(gateId))
+      return { refused: 'AlreadyVoted', detail: `decide the gate ${gateId}` };
     open.deciding = new CancellationScope();
     void open.deciding
       .run(async () => {

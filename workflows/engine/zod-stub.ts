@@ -12,7 +12,10 @@ const schema: unknown = new Proxy(() => undefined, {
     if (property === 'then' || typeof property === 'symbol') return undefined;
     if (PARSERS.has(property)) {
       return () => {
-        throw ApplicationFailure.nonRetryable('Schemas are not parsed in a workflow; engine.admit does.', 'NoParsing');
+        throw ApplicationFailure.nonRetryable(
+          'Schemas are not parsed in a workflow; engine.admit does.',
+          'NoParsing',
+        );
       };
     }
     return schema;
