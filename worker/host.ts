@@ -66,7 +66,7 @@ export async function host(options: HostOptions): Promise<Host> {
   };
 
   let looking: Promise<void> = Promise.resolve();
-  let timer: NodeJS.Timeout | undefined;
+  let timer = undefined as NodeJS.Timeout | undefined;
   const stop = async (): Promise<void> => {
     stopping = true;
     clearInterval(timer);
