@@ -68,11 +68,19 @@ BEGIN
       USING ERRCODE = 'RB002';
   END IF;
 
-  INSERT INTO ledger.leaf (org, run, kind, event_key, leaf, leaf_hash)
-  SELECT g.org, g.run, g.kind, g.key, g.leaf, sha256('\x00'::bytea || g.leaf)
-  FROM unnest(orgs, runs, kinds, event_keys, leaves) WITH ORDINALITY AS g (org, run, kind, key, leaf, n)
-  ORDER BY g.n
-  ON CONFLICT (org, event_key) DO NOTHING;
+  WITH inserted AS (
+    INSERT INTO ledger.leaf (org, run, kind, event_key, leaf, leaf_hash)
+    SELECT g.org, g.run, g.kind, g.key, g.leaf, sha256('\x00'::bytea || g.leaf)
+    FROM unnest(orgs, runs, kinds, event_keys, leaves) WITH ORDINALITY AS g (org, run, kind, key, leaf, n)
+    ORDER BY g.n
+    ON CONFLICT (org, event_key) DO NOTHING
+    RETURNING id
+  )
+  SELECT array_agg(i.id ORDER BY i.id) INTO ids FROM inserted AS i;
+  -- Every key was new: there is nothing stored before to compare with. Ids were given in the order of the leaves.
+  IF cardinality(ids) = cardinality(event_keys) THEN
+    RETURN ids;
+  END IF;
 
   -- A new statement has a new snapshot, so a row that another session committed meanwhile is seen here.
   SELECT
