@@ -30,9 +30,18 @@ export function engineActivities(services: EngineServices): EngineActivities {
       const completed = await Promise.all(
         entries.map(async ({ eventKey, entry }) => ({ eventKey, entry: await complete(identity, entry) })),
       );
-      const ordinary = completed.filter(({ entry }) => entry.kind !== 'step.resolved');
-      if (ordinary.length > 0) await ledger.append(ordinary);
-      for (const { entry } of completed) if (entry.kind === 'step.resolved') await appendFinal(ledger, entry);
+      let together: typeof completed = [];
+      const appendTogether = async (): Promise<void> => {
+        if (together.length > 0) await ledger.append(together);
+        together = [];
+      };
+      for (const item of completed) {
+        if (item.entry.kind === 'step.resolved') {
+          await appendTogether();
+          await appendFinal(ledger, item.entry);
+        } else together.push(item);
+      }
+      await appendTogether();
     },
     'engine.readMessage': (asked) => readMessage(services, asked),
     'engine.answer': ({ identity, answer: given }) => answer(services, identity, given),

@@ -75,7 +75,7 @@ describe('netlify', () => {
     const client = netlify({ baseUrl: vendor.url('netlify'), token: 'nfp_some-other-token' });
     const failure = await failureOf(client.deploys('site-1', 1));
     expect(failure).toMatchObject({ type: 'VendorRefused', nonRetryable: true });
-    expect(failure.message).toContain('NETLIFY_TOKEN');
+    expect(failure.message).toContain('NETLIFY_AUTH_TOKEN');
   });
 
   test('a malformed answer is refused by the contract', async () => {

@@ -26,7 +26,7 @@ import { RehearsalHost } from '../../worker/rehearsal/index.js';
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
 const CONFIG = fileURLToPath(new URL('../../config/', import.meta.url));
 /** Webpack's source maps are most of a bundle. A replay does not need them, but the worker insists on one. */
-const EMPTY_MAP = Buffer.from(JSON.stringify({ version: 3, sources: [], names: [], mappings: '' })).toString('base64');
+const EMPTY_MAP = Buffer.from(JSON.stringify({ version: 3, file: 'workflow-bundle.js', sources: [], names: [], mappings: '' })).toString('base64');
 const withoutSourceMap = (code: string): string =>
   code.replace(/(\/\/# sourceMappingURL=data:[^,]*,).*$/m, (_whole, head: string) => `${head}${EMPTY_MAP}`);
 
