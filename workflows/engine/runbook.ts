@@ -2,6 +2,7 @@ import { msToNumber } from '@temporalio/common/lib/time.js';
 import {
   ApplicationFailure,
   CancellationScope,
+  inWorkflowContext,
   isCancellation,
   setHandler,
   TemporalFailure,
@@ -70,7 +71,12 @@ export type Body<I extends z.ZodObject, C, R> = (input: z.output<I>, run: Run<C>
 export type Runbook = ((request: RunRequest) => Promise<unknown>) & { readonly spec: RunbookSpec };
 
 /** Makes a workflow of a runbook: admission, plan, record, steps, gates, questions, undo and a defined end. */
-export function runbook<I extends z.ZodObject, C, R>(spec: RunbookSpec<I, C>, body: Body<I, C, R>): Runbook {
+export function runbook<I extends z.ZodObject, C, R>(
+  declared: RunbookSpec<I, C>,
+  body: Body<I, C, R>,
+): Runbook {
+  // Every cached run has a copy of its module: scripts of rehearsals would be the largest part of it.
+  const spec = inWorkflowContext() ? { ...declared, rehearsals: [] } : declared;
   const workflow = (request: RunRequest) => new Execution(spec, body).execute(request);
   Object.defineProperty(workflow, 'name', { value: spec.name });
   return Object.assign(workflow, { spec: spec as unknown as RunbookSpec });

@@ -47,16 +47,18 @@ interface FailedStep {
  * id `netlify.deploy#n`, and asks a person when its own retries are exhausted.
  */
 export function stepCalls(services: StepServices, timeouts: StepTimeouts = {}): StepCalls {
-  const calls = Object.entries(verbs).map(([system, infos]) => [
-    system,
+  // Made when a runbook takes it out: every waiting run would keep the calls of all systems.
+  const callsOf = (system: string, infos: Readonly<Record<string, VerbInfo>>) =>
     Object.fromEntries(
-      Object.entries<VerbInfo>(infos).map(([name, info]) => [
+      Object.entries(infos).map(([name, info]) => [
         name,
         (input: unknown) => new Step(services, `${system}.${name}`, { ...info, ...timeouts }).run(input),
       ]),
-    ),
-  ]);
-  return Object.fromEntries(calls) as StepCalls;
+    );
+  return new Proxy(verbs, {
+    get: (all, system) =>
+      system in all ? callsOf(String(system), all[system as keyof typeof all]) : undefined,
+  }) as unknown as StepCalls;
 }
 
 /** One step from its first attempt to its final outcome. */
