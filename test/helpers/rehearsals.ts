@@ -265,6 +265,9 @@ export function ofKind<K extends LedgerKind>(
   return entries.map(({ entry }) => entry).filter((entry): entry is EntryOf<K> => entry.kind === kind);
 }
 
+/** A scripted answer counts at its moment on the run's clock, give or take what the run does meanwhile. */
+const PUNCTUAL_MS = 60_000;
+
 /** What is wrong with the record of a run. */
 export function auditOf({ name, run, entries }: Observed): string[] {
   const where = `${name} (${run})`;
@@ -281,6 +284,13 @@ export function auditOf({ name, run, entries }: Observed): string[] {
       findings.push(`${where}: gate ${entry.gate} was decided by nobody`);
     if (entry.kind === 'step.resolved' && entry.person === null)
       findings.push(`${where}: ${entry.step} resolved by nobody`);
+    if (entry.kind === 'message.accepted') {
+      const sent = entries.find(
+        (other) => other.entry.kind === 'message.received' && other.entry.inbox === entry.inbox,
+      );
+      const lateMs = Date.parse(entry.virtual) - Date.parse(sent?.entry.virtual ?? '');
+      if (!(lateMs < PUNCTUAL_MS)) findings.push(`${where}: ${entry.target} was answered ${lateMs} ms late`);
+    }
   }
   return findings;
 }

@@ -60,9 +60,10 @@ export class Session {
   private readonly due: Due[] = [];
   private readonly used = new Map<string, number>();
   private jumps = 0;
+  private over = false;
   private reaim = new AbortController();
-  private aimed: Promise<void> = Promise.resolve();
-  private markAimed: () => void = () => undefined;
+  /** Notices held until the clock is aimed at the answer they brought. */
+  private held: (() => void)[] = [];
   private failure: RehearsalFailed | undefined;
   private fail: (error: RehearsalFailed) => void = () => undefined;
   private readonly failed: Promise<never>;
@@ -96,7 +97,7 @@ export class Session {
       );
       return;
     }
-    if (answer === 'nobody') return;
+    if (answer === 'nobody' || this.over) return;
     const afterMs = answer.after === undefined ? 0 : msToNumber(answer.after);
     const due: Due = { at: Date.parse(notice.virtual) + afterMs, target: notice.target, answer, isGate };
     if (afterMs === 0) {
@@ -105,16 +106,23 @@ export class Session {
     }
     this.due.push(due);
     this.due.sort((a, b) => a.at - b.at);
+    // The jump under way aims farther: the notice is let go by the one that knows of this answer.
+    const aimed = new Promise<void>((resolve) => this.held.push(resolve));
     this.reaim.abort();
-    await this.aimed;
+    await aimed;
   }
 
   /** Drives the run to its end. @throws RehearsalFailed */
   async drive(closed: Promise<void>): Promise<void> {
     const end = closed.then(() => 'closed' as const);
-    for (;;) {
-      const outcome = await Promise.race([this.jump(), end, this.failed]);
-      if (outcome === 'closed') break;
+    try {
+      for (;;) {
+        const outcome = await Promise.race([this.jump(), end, this.failed]);
+        if (outcome === 'closed') break;
+      }
+    } finally {
+      this.over = true;
+      release(this.held);
     }
     if (this.failure !== undefined) throw this.failure;
   }
@@ -123,10 +131,24 @@ export class Session {
   private async jump(): Promise<void> {
     const { client, run } = this.services;
     this.reaim = new AbortController();
-    this.aimed = new Promise((resolve) => (this.markAimed = resolve));
     const { signal } = this.reaim;
     const now = await virtualNow(client, run);
     const [next] = this.due;
+    const aimedFor = this.held.splice(0);
+    try {
+      await this.jumpTo(next, now, signal, () => release(aimedFor));
+    } finally {
+      release(aimedFor);
+    }
+  }
+
+  private async jumpTo(
+    next: Due | undefined,
+    now: number,
+    signal: AbortSignal,
+    aimed: () => void,
+  ): Promise<void> {
+    const { client, run } = this.services;
     this.jumps += 1;
     const id = `jump-${this.jumps}`;
     if (next === undefined || next.at > now) {
@@ -137,7 +159,7 @@ export class Session {
           throw error;
         },
       );
-      this.markAimed();
+      aimed();
       // The run is closed: the caller's race ends with it.
       if (!started) return await new Promise<never>(() => undefined);
       const ended = await jumpEnded(client, run, id, signal);
@@ -151,10 +173,9 @@ export class Session {
         );
         return;
       }
-    } else {
-      this.markAimed();
     }
-    this.due.shift();
+    // Another answer may have come to the front meanwhile.
+    this.due.splice(this.due.indexOf(next), 1);
     await this.give(next, new Date(next.at).toISOString());
   }
 
@@ -213,6 +234,10 @@ export class Session {
     this.failure ??= error;
     this.fail(error);
   }
+}
+
+function release(held: readonly (() => void)[]): void {
+  for (const letGo of held) letGo();
 }
 
 /** What Temporal answers when the run has closed meanwhile. */
