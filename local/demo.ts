@@ -40,7 +40,9 @@ async function main(): Promise<void> {
     await rehearse(stack, interrupt.signal);
   } catch (error) {
     // Whatever broke off because of it is not worth a sentence of its own.
-    throw interrupt.signal.aborted ? new DemoFailed('The demo was stopped. Nothing real was touched.') : error;
+    throw interrupt.signal.aborted
+      ? new DemoFailed('The demo was stopped. Nothing real was touched.')
+      : error;
   } finally {
     await stack.stop();
   }
