@@ -140,7 +140,7 @@ async function park(side: Side, child: Child, taskQueue: string, more: number, a
   };
   await Promise.all(Array.from({ length: AT_ONCE }, starter));
   const giveUpAt = Date.now() + PARKED_WITHIN_MS;
-  for (let parked = 0; parked < all; parked = await side.parked(child, taskQueue)) {
+  for (let parked = 0; parked < all; parked = await side.parked(child, taskQueue).catch(() => 0)) {
     if (Date.now() > giveUpAt)
       throw new Error(`Only ${parked} of ${all} runs wait after ${PARKED_WITHIN_MS / 1_000} s.`);
     await sleep(LOOK_EVERY_MS);

@@ -75,7 +75,7 @@ export function runbook<I extends z.ZodObject, C, R>(
   declared: RunbookSpec<I, C>,
   body: Body<I, C, R>,
 ): Runbook {
-  // Every cached run has a copy of its module: scripts of rehearsals would be the largest part of it.
+  // Every cached run has a copy of its module, and never reads the scripts of its rehearsals.
   const spec = inWorkflowContext() ? { ...declared, rehearsals: [] } : declared;
   const workflow = (request: RunRequest) => new Execution(spec, body).execute(request);
   Object.defineProperty(workflow, 'name', { value: spec.name });
