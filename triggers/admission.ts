@@ -3,7 +3,13 @@ import { dotted } from '../config/load.js';
 import type { Assurance, Origin, RunbookSpec } from '../workflows/engine/types.js';
 
 export type AdmissionCode =
-  'NotAsked' | 'UnknownPerson' | 'AssuranceNotAccepted' | 'MayNotStart' | 'InvalidInput' | 'UnknownConfig';
+  | 'NotAsked'
+  | 'UnknownPerson'
+  | 'AssuranceNotAccepted'
+  | 'MayNotStart'
+  | 'InvalidInput'
+  | 'UnknownConfig'
+  | 'Locked';
 
 export type AdmissionDecision =
   | { readonly admitted: true }
@@ -24,6 +30,8 @@ export interface AdmissionCase {
   readonly assurance: Assurance;
   readonly assuranceAccepted: boolean;
   readonly origin: Origin;
+  /** A part of a run that was admitted: whoever may start the whole may start its parts. */
+  readonly ofAdmittedParent?: boolean;
 }
 
 /**
@@ -59,7 +67,7 @@ export function decideAdmission(admission: AdmissionCase): AdmissionDecision {
       `${spec.title}: ${person} is not one of our people. Ask an owner to add you to config/access.yaml.`,
     );
   }
-  if (!groups.includes(spec.start)) {
+  if (!groups.includes(spec.start) && admission.ofAdmittedParent !== true) {
     return refuse(
       'MayNotStart',
       `${spec.title}: only members of "${spec.start}" may start it; you are in ${

@@ -4,12 +4,14 @@ import type { Pool } from 'pg';
 import { isValid, ulid } from 'ulid';
 import { z } from 'zod';
 import type { Ledger } from '../activities/ledger/contract.js';
+import '../config/plain-words.js';
 import { eventKey, type EntryOf } from '../activities/ledger/entry.js';
 import {
   ASSURANCES,
+  OPERATOR_CHOICES,
+  SEVERITIES,
   type Assurance,
   type Mode,
-  type OperatorChoice,
   type Origin,
 } from '../workflows/engine/types.js';
 import { parseRunId } from './run-id.js';
@@ -30,7 +32,7 @@ const text = (what: string, max: number) =>
     .string()
     .trim()
     .min(1, `${what} is empty`)
-    .max(max, `${what} is longer than ${max} characters. Put the rest behind a link.`)
+    .max(max, `${what} is longer than ${max} characters: put the rest behind a link`)
     .refine(storable, UNSTORABLE_MESSAGE);
 const name = z
   .string()
@@ -63,7 +65,10 @@ const ORIGINS = [
   'parent',
   'temporal',
 ] as const satisfies readonly Origin[];
-const CHOICES = ['retry', 'skip', 'done', 'abort', 'cut-short'] as const satisfies readonly OperatorChoice[];
+
+/** One of the choices of a decision: what the runbook says, so nothing personal. */
+const option = z.string().regex(/^[a-z0-9][a-z0-9 -]{0,49}$/, 'is not a choice: short words in lower case');
+const personId = z.string().regex(/^p_[0-9A-HJKMNP-TV-Z]{26}$/, 'is not the id of a person');
 
 const common = {
   org: name,
@@ -72,10 +77,7 @@ const common = {
   run: name,
   /** Default: the runbook that the run id names. */
   runbook: name.optional(),
-  person: z
-    .string()
-    .regex(/^p_[0-9A-HJKMNP-TV-Z]{26}$/, 'is not the id of a person')
-    .nullable(),
+  person: personId.nullable(),
   assurance: z.enum(ASSURANCES),
   channel: z.enum(ORIGINS),
   /** The same key again is the same message: a double click, a repeated request. */
@@ -99,7 +101,8 @@ export const InboxMessage = z.discriminatedUnion('kind', [
     ...common,
     kind: z.literal('operate'),
     target: name,
-    choice: z.enum(CHOICES),
+    choice: z.enum(OPERATOR_CHOICES),
+    option: option.optional(),
     reason,
     evidence,
     input: json.optional(),
@@ -114,6 +117,14 @@ export const InboxMessage = z.discriminatedUnion('kind', [
     evidence,
   }),
   z.strictObject({ ...common, kind: z.literal('cancel'), reason }),
+  z.strictObject({
+    ...common,
+    kind: z.literal('evidence'),
+    evidence: text('evidence', MAX_EVIDENCE),
+    reason,
+  }),
+  z.strictObject({ ...common, kind: z.literal('hand-over'), to: personId, reason }),
+  z.strictObject({ ...common, kind: z.literal('severity'), severity: z.enum(SEVERITIES), reason }),
 ]);
 export type InboxMessage = z.input<typeof InboxMessage>;
 export type InboxKind = InboxMessage['kind'];
@@ -121,7 +132,10 @@ export type InboxKind = InboxMessage['kind'];
 /** The erasable part of a row. */
 const MessageBody = z.object({
   verdict: z.enum(['approve', 'decline']).optional(),
-  choice: z.enum(CHOICES).optional(),
+  choice: z.enum(OPERATOR_CHOICES).optional(),
+  option: z.string().optional(),
+  to: z.string().optional(),
+  severity: z.enum(SEVERITIES).optional(),
   reason: z.string().optional(),
   evidence: z.string().optional(),
   input: z.json().optional(),

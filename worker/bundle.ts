@@ -29,7 +29,7 @@ export interface WorkflowBundle {
  * @param interceptorModules more files with workflow interceptors, after the recorder
  */
 export async function bundleWorkflows(
-  workflowsPath = fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
+  workflowsPath = fileURLToPath(new URL('../workflows/bundle.ts', import.meta.url)),
   interceptorModules: readonly string[] = [],
 ): Promise<WorkflowBundle> {
   const { code } = await bundleWorkflowCode({

@@ -6,13 +6,14 @@ import { findRunbook, type Catalogue } from '../../triggers/catalogue.js';
 import { read, recordOutcome, type InboxRow } from '../../triggers/inbox.js';
 import type { Directory } from '../../triggers/people.js';
 import { commandOf, parseRunId } from '../../triggers/run-id.js';
-import type { Assurance, Origin } from '../../workflows/engine/types.js';
+import type { Assurance, Origin, RunbookSpec } from '../../workflows/engine/types.js';
 import { hashJson } from '../hash.js';
 import type { Ledger } from '../ledger/contract.js';
 import { eventKey, type EntryOf } from '../ledger/entry.js';
-import type { Admission, AdmitRequest } from './contract.js';
+import type { Admission, AdmitRequest, LockAwaited, LockTaken } from './contract.js';
+import { takeLock, type LockServices } from './locks.js';
 
-export interface AdmitServices {
+export interface AdmitServices extends LockServices {
   readonly pool: Pool;
   readonly ledger: Ledger;
   readonly directory: Directory;
@@ -26,18 +27,23 @@ export interface AdmitServices {
 }
 
 /** Anybody with access to Temporal may have started the workflow, with anything. */
-const Request = z.object({ org: z.string(), input: z.unknown(), inboxId: z.string().max(100).optional() });
+const Request = z.object({
+  org: z.string(),
+  input: z.unknown(),
+  inboxId: z.string().max(100).optional(),
+  requesters: z.array(z.string().max(100)).max(100).optional(),
+});
 
 type Who = Pick<EntryOf<'run.admitted'>, 'person' | 'origin' | 'assurance' | 'inbox'>;
 
 /** Decides whether a run may go on, and writes the decision to the ledger: the same for every way it was started. */
 export async function admit(services: AdmitServices, asked: AdmitRequest): Promise<Admission> {
   const decision = await decide(services, asked);
-  const row = decision.row;
+  const { row, parent } = decision;
   const who: Who = {
-    person: row?.person ?? null,
+    person: row?.person ?? parent?.person ?? null,
     origin: row?.channel ?? originOf(asked),
-    assurance: row?.assurance ?? 'claimed',
+    assurance: row?.assurance ?? parent?.assurance ?? 'claimed',
     inbox: row?.id ?? null,
   };
   const common = {
@@ -75,7 +81,7 @@ export async function admit(services: AdmitServices, asked: AdmitRequest): Promi
 async function decide(
   services: AdmitServices,
   asked: AdmitRequest,
-): Promise<{ outcome: Admission; row?: InboxRow }> {
+): Promise<{ outcome: Admission; row?: InboxRow; parent?: EntryOf<'run.admitted'> }> {
   const refuse = (code: string, sentence: string) => ({
     outcome: { admitted: false, code, sentence } as const,
   });
@@ -85,7 +91,8 @@ async function decide(
     return refuse('NoSuchRunbook', `There is no runbook ${asked.runbook} in this version.`);
   const { spec } = entry;
   const id = parseRunId(asked.run);
-  if (id === undefined || id.org !== org || id.command !== commandOf(spec.name)) {
+  const isChild = asked.parent !== null && asked.run.startsWith(`${asked.parent}.`);
+  if (id === undefined || id.org !== org || (!isChild && id.command !== commandOf(spec.name))) {
     return refuse(
       'BadRunId',
       `A run of ${spec.title} is called ${org}.${commandOf(spec.name)}.<yyyymmdd>-<8 characters>. Start it with \`runbook start\`.`,
@@ -100,6 +107,7 @@ async function decide(
   }
   const { input, inboxId } = request.data;
   const row = inboxId === undefined ? undefined : await provenStart(services, asked, inboxId, input);
+  const parent = isChild ? await admittedParent(services, asked) : undefined;
   const parsed = spec.input.safeParse(input);
   const references: Readonly<Record<string, string>> = parsed.success
     ? (spec.config?.(parsed.data) ?? {})
@@ -107,8 +115,8 @@ async function decide(
   const config = Object.fromEntries(
     Object.entries(references).map(([name, reference]) => [name, configuration.resolve(reference)]),
   );
-  const person = row?.person ?? null;
-  const assurance = row?.assurance ?? 'claimed';
+  const person = row?.person ?? parent?.person ?? null;
+  const assurance = row?.assurance ?? parent?.assurance ?? 'claimed';
   const decision = decideAdmission({
     spec,
     parsed,
@@ -121,10 +129,25 @@ async function decide(
     assurance,
     assuranceAccepted: services.acceptedAssurances.includes(assurance),
     origin: row?.channel ?? originOf(asked),
+    ofAdmittedParent: parent !== undefined,
   });
-  const withRow = <T extends object>(result: T) => (row === undefined ? result : { ...result, row });
+  const withRow = <T extends object>(result: T) => ({
+    ...result,
+    ...(row === undefined ? {} : { row }),
+    ...(parent === undefined ? {} : { parent }),
+  });
   if (!decision.admitted) return withRow({ outcome: decision });
   if (!parsed.success || person === null) throw new Error('Admission passed without an input or a person.');
+  const lock = await lockOf(services, spec, asked.run, parsed.data);
+  if (lock !== null && 'heldBy' in lock && spec.whenLocked !== 'queue') {
+    return withRow(
+      refuse(
+        'Locked',
+        `${spec.title}: run ${lock.heldBy} works on ${lock.resource} at the moment. ` +
+          `Look at it with \`runbook status ${lock.heldBy}\`, and start again when it is over.`,
+      ),
+    );
+  }
   const plan = spec.plan(parsed.data, config);
   const planDigest = hashJson({
     runbook: spec.name,
@@ -143,7 +166,10 @@ async function decide(
     plan,
     planDigest,
     origin: row?.channel ?? originOf(asked),
-    requesters: [person],
+    requesters: [
+      ...new Set([person, ...(parent?.requesters ?? []), ...trusted(parent, request.data.requesters)]),
+    ],
+    lock,
   };
   return withRow({ outcome });
 }
@@ -172,4 +198,33 @@ function originOf({ parent }: AdmitRequest): Origin {
 /** A stranger may have chosen the workflow id. */
 function printable(run: string): string {
   return run.replace(/[\p{Cc}\p{Cs}]/gu, '?').slice(0, 300);
+}
+
+/** The parent's own admission: it proves that somebody who may has started the whole. */
+async function admittedParent(
+  { ledger, org }: AdmitServices,
+  { parent, mode }: AdmitRequest,
+): Promise<EntryOf<'run.admitted'> | undefined> {
+  if (parent === null) return undefined;
+  // The admission is among the first entries of a run.
+  const entries = await ledger.read({ org, run: parent, limit: 10 });
+  return entries
+    .map(({ entry }) => entry)
+    .find((entry) => entry.kind === 'run.admitted' && entry.mode === mode) as
+    EntryOf<'run.admitted'> | undefined;
+}
+
+/** Whoever changed the parent's input meanwhile is a requester too; only an admitted parent can say so. */
+function trusted(parent: object | undefined, requesters: readonly string[] | undefined): readonly string[] {
+  return parent === undefined ? [] : (requesters ?? []);
+}
+
+async function lockOf(
+  services: AdmitServices,
+  spec: Pick<RunbookSpec, 'lock'>,
+  run: string,
+  input: Readonly<Record<string, unknown>>,
+): Promise<LockTaken | LockAwaited | null> {
+  const resource = spec.lock?.(input);
+  return resource === undefined ? null : await takeLock(services, run, resource);
 }

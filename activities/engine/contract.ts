@@ -5,6 +5,7 @@ import type {
   Plan,
   RefusalCode,
   RunRequest,
+  RunStatus,
 } from '../../workflows/engine/types.js';
 import type { LedgerEntry } from '../ledger/entry.js';
 
@@ -29,8 +30,46 @@ export type Admission =
       readonly planDigest: string;
       readonly origin: Origin;
       readonly requesters: readonly string[];
+      /** The lock of the run: taken, or held by another run for which this one waits. */
+      readonly lock: LockTaken | LockAwaited | null;
     }
   | { readonly admitted: false; readonly code: string; readonly sentence: string };
+
+export interface LockTaken {
+  readonly resource: string;
+  /** Workflow id of the lock; null when a parent of the run holds it. */
+  readonly workflowId: string | null;
+  readonly since: string;
+}
+
+export interface LockAwaited {
+  readonly resource: string;
+  /** Workflow id of the run that holds it. */
+  readonly heldBy: string;
+}
+
+/** Content that is kept for the record. A file is named and hashed by the step that made it. */
+export type EvidenceSource =
+  { readonly text: string } | { readonly link: string } | { readonly file: string; readonly sha256: string };
+
+/** What a drafted report is made of. */
+export interface Report {
+  readonly kind: 'initial report' | 'post-mortem' | 'incident report';
+  /** Facts that the runbook adds, as heading and lines. Nothing personal. */
+  readonly facts: readonly { readonly heading: string; readonly lines: readonly string[] }[];
+}
+
+export interface DraftRequest {
+  readonly identity: RunIdentity;
+  readonly id: string;
+  readonly title: string;
+  readonly report: Report;
+  readonly picture: Pick<
+    RunStatus,
+    'deadlines' | 'decisions' | 'evidence' | 'gates' | 'severity' | 'startedAt'
+  >;
+  readonly virtual: string;
+}
 
 type AddedField = 'v' | 'org' | 'mode' | 'run' | 'runbook' | 'at';
 /**
@@ -63,6 +102,9 @@ export interface Notice {
     | 'question reminder'
     | 'question escalated'
     | 'question answered'
+    | 'deadline reminder'
+    | 'deadline missed'
+    | 'child started'
     | 'message refused'
     | 'record unavailable'
     | 'run closed';
@@ -106,6 +148,24 @@ export interface EngineActivities {
     step: string;
     input: unknown;
   }): Promise<{ planDigest: string }>;
+  /** Keeps content outside the history, and its hash in the ledger. @throws ApplicationFailure `LedgerUnavailable` */
+  'engine.keepEvidence'(request: {
+    identity: RunIdentity;
+    id: string;
+    source: EvidenceSource;
+    virtual: string;
+  }): Promise<{ hash: string }>;
+  /** Drafts a report from the record and keeps it as evidence. @throws ApplicationFailure `LedgerUnavailable` */
+  'engine.draftReport'(request: DraftRequest): Promise<{ hash: string }>;
+  /** Takes a lock for a run, or says which run holds it. */
+  'engine.takeLock'(request: { run: string; resource: string }): Promise<LockTaken | LockAwaited>;
+  /** Returns when the run holds the lock: its holder has released it, or has closed without doing so. */
+  'engine.waitForLock'(request: {
+    run: string;
+    org: string;
+    mode: Mode;
+    resource: string;
+  }): Promise<LockTaken>;
   /** Tells people. */
   'engine.announce'(request: { identity: RunIdentity; notice: Notice; key: string }): Promise<void>;
 }

@@ -3,6 +3,8 @@ import { hashJson } from '../hash.js';
 import type { LedgerEntry } from '../ledger/entry.js';
 import { appendFinal } from '../ledger/final.js';
 import { admit, type AdmitServices } from './admit.js';
+import { draftReport, keepEvidence } from './evidence.js';
+import { takeLock, waitForLock } from './locks.js';
 import type { EngineActivities, Notice, RunEntry, RunIdentity } from './contract.js';
 import { answer, readMessage, type MessageServices } from './messages.js';
 
@@ -48,6 +50,10 @@ export function engineActivities(services: EngineServices): EngineActivities {
     'engine.amend': async ({ planDigest, step, input }) => ({
       planDigest: hashJson({ planDigest, step, input }),
     }),
+    'engine.keepEvidence': (request) => keepEvidence(services, request),
+    'engine.draftReport': (request) => draftReport(services, request),
+    'engine.takeLock': ({ run, resource }) => takeLock(services, run, resource),
+    'engine.waitForLock': ({ run, resource }) => waitForLock(services, run, resource),
     'engine.announce': ({ identity, notice, key }) => services.announce(identity, notice, key),
   };
 }

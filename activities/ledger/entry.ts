@@ -2,7 +2,9 @@ import canonicalize from 'canonicalize';
 import { z } from 'zod';
 import {
   ASSURANCES,
-  type OperatorChoice,
+  MESSAGE_KINDS,
+  OPERATOR_CHOICES,
+  SEVERITIES,
   type Origin,
   type RunOutcome,
 } from '../../workflows/engine/types.js';
@@ -21,7 +23,6 @@ const ORIGINS = [
   'parent',
   'temporal',
 ] as const satisfies readonly Origin[];
-const CHOICES = ['retry', 'skip', 'done', 'abort', 'cut-short'] as const satisfies readonly OperatorChoice[];
 const OUTCOMES = [
   'completed',
   'rejected',
@@ -124,13 +125,13 @@ export const LedgerEntry = z.discriminatedUnion('kind', [
 
   kind('message.received', {
     inbox: id,
-    message: z.enum(['decide', 'operate', 'note', 'cancel', 'start']),
+    message: z.enum(['start', ...MESSAGE_KINDS]),
     target: id.nullable(),
     person: person.nullable(),
     assurance: z.enum(ASSURANCES),
     channel: z.enum(ORIGINS),
     verdict: z.enum(['approve', 'decline']).nullable(),
-    choice: z.enum(CHOICES).nullable(),
+    choice: z.enum(OPERATOR_CHOICES).nullable(),
     reason: sha256.nullable(),
     evidence: sha256.nullable(),
   }),
@@ -142,12 +143,37 @@ export const LedgerEntry = z.discriminatedUnion('kind', [
 
   kind('question.asked', {
     target: id,
-    question: z.enum(['failed step', 'manual step']),
-    choices: z.array(z.enum(CHOICES)).min(1),
+    question: z.enum(['failed step', 'manual step', 'decision', 'acknowledgement', 'justification']),
+    choices: z.array(z.enum(OPERATOR_CHOICES)).min(1),
   }),
   kind('question.reminded', { target: id }),
   kind('question.escalated', { target: id, group: id }),
-  kind('question.answered', { target: id, choice: z.enum(CHOICES), person }),
+  kind('question.answered', { target: id, choice: z.enum(OPERATOR_CHOICES), person }),
+
+  kind('decision.made', { decision: id, option: id, person }),
+  kind('charge.taken', { person }),
+  kind('severity.set', { severity: z.enum(SEVERITIES), person: person.nullable() }),
+
+  kind('deadline.started', { deadline: id, from: time, due: time }),
+  kind('deadline.reminded', { deadline: id }),
+  kind('deadline.missed', { deadline: id }),
+  kind('deadline.ended', { deadline: id, outcome: z.enum(['met', 'justified', 'stopped']) }),
+
+  /** Something that belongs to the record: the hash of the content and the commitment to it. */
+  kind('evidence.kept', { evidence: id, sha256, commitment: sha256 }),
+
+  kind('lock.waiting', { resource: id, holder: id }),
+  kind('lock.acquired', { resource: id }),
+  kind('lock.released', { resource: id }),
+
+  kind('child.started', { child: id, sub: id }),
+  kind('child.ended', { child: id, outcome: z.enum(OUTCOMES) }),
+
+  /**
+   * A value was handed in. `run` is `secrets/<name>` and `virtual` the time of the version; null: whoever may log in
+   * where the CLI runs. Neither value nor fingerprint: the entry stays for ever, and says nothing about a value.
+   */
+  kind('secret.stored', { secret: id, version: count, person: person.nullable() }),
 
   kind('undo.started', { steps: z.array(id) }),
   kind('undo.ended', { outcome: z.enum(['undone', 'stopped']) }),
@@ -172,6 +198,8 @@ export type OnceKind =
   | 'message.refused'
   | 'wait.started'
   | 'wait.ended'
+  | 'evidence.kept'
+  | 'secret.stored'
   | 'undo.started'
   | 'undo.ended';
 
@@ -196,6 +224,10 @@ export function eventKey(entry: EntryOf<OnceKind>): string {
       return `${entry.run}/gate/${entry.gate}/opened`;
     case 'gate.closed':
       return `${entry.run}/gate/${entry.gate}/closed`;
+    case 'evidence.kept':
+      return `${entry.run}/evidence/${entry.evidence}`;
+    case 'secret.stored':
+      return `${entry.run}/v${entry.version}/stored/${entry.person ?? 'host'}`;
     case 'wait.started':
       return `${entry.run}/wait/${entry.wait}/started`;
     case 'wait.ended':

@@ -56,6 +56,8 @@ export function checkRun(
       },
     ];
   }
+  // Handing in a value belongs to no run.
+  if (entries.every(({ entry }) => entry.kind === 'secret.stored')) return [];
   return [
     ...checkFrame(entries, expect.closed),
     ...checkSteps(entries, expect.closed),

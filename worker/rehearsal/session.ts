@@ -9,10 +9,7 @@ import type { World } from '../../simulators/world.js';
 import type { InboxMessage } from '../../triggers/inbox.js';
 import { status as statusQuery } from '../../workflows/engine/messages.js';
 import type { Rehearsal, ScriptedAnswer } from '../../workflows/engine/types.js';
-import { jumpEnded, startJump, virtualNow } from './fast-forward.js';
-
-/** Farther than any runbook waits. A run that is still open then waits for something that nobody answers. */
-const FAR_MS = 3 * 365 * 86_400_000;
+import { Clock, type Moment } from './clock.js';
 
 /** The rehearsal did not go as its script says; the sentence names the question, gate or end. */
 export class RehearsalFailed extends Error {
@@ -20,6 +17,8 @@ export class RehearsalFailed extends Error {
 }
 
 export interface GivenAnswer {
+  /** The run it was given to: the rehearsed one or a child of it. */
+  readonly run: string;
   readonly target: string;
   readonly by: string;
   readonly what: string;
@@ -37,8 +36,8 @@ export interface SessionServices {
   readonly rehearsal: Rehearsal<unknown>;
   readonly personId: (name: string) => Promise<string | undefined>;
   readonly wrapSteps?: (steps: Steps) => Steps;
-  /** Puts a message into the inbox and relays it. */
-  readonly send: (message: SentMessage) => Promise<void>;
+  /** Puts a message into the inbox of a run and relays it. */
+  readonly send: (run: string, message: SentMessage) => Promise<void>;
 }
 export type SentMessage = InboxMessage extends infer M
   ? M extends InboxMessage
@@ -46,26 +45,22 @@ export type SentMessage = InboxMessage extends infer M
     : never
   : never;
 
-interface Due {
-  readonly at: number;
+interface Due extends Moment {
+  readonly run: string;
   readonly target: string;
   readonly answer: ScriptedAnswer;
   readonly isGate: boolean;
 }
 
-/** One rehearsal under way: its world, its script, and the clock that jumps from one scripted moment to the next. */
+/** One rehearsal under way: its world, its script, and the clocks of its runs. */
 export class Session {
   readonly steps: Steps;
   readonly answers: GivenAnswer[] = [];
-  private readonly due: Due[] = [];
   private readonly used = new Map<string, number>();
-  private jumps = 0;
+  private readonly clocks = new Map<string, Clock<Due>>();
   private over = false;
-  private reaim = new AbortController();
-  /** Notices held until the clock is aimed at the answer they brought. */
-  private held: (() => void)[] = [];
   private failure: RehearsalFailed | undefined;
-  private fail: (error: RehearsalFailed) => void = () => undefined;
+  private fail: (error: Error) => void = () => undefined;
   private readonly failed: Promise<never>;
 
   constructor(private readonly services: SessionServices) {
@@ -80,108 +75,72 @@ export class Session {
   }
 
   /**
-   * A notice that the run sends. It is an activity in flight: the run's clock stands still until this returns, so a
+   * A notice that a run sends. It is an activity in flight: the run's clock stands still until this returns, so a
    * question can be answered at its scripted moment and no later.
    */
-  async onNotice(notice: Notice): Promise<void> {
+  async onNotice(run: string, notice: Notice): Promise<void> {
+    if (notice.about === 'child started') this.follow(run);
     if (notice.target === null || (notice.about !== 'gate opened' && notice.about !== 'question asked'))
       return;
     const isGate = notice.about === 'gate opened';
-    const answer = this.nextAnswer(notice.target);
+    const { target } = notice;
+    const answer = this.nextAnswer(run, target);
     if (answer === undefined) {
       this.stop(
         new RehearsalFailed(
           `The rehearsal "${this.services.rehearsal.name}" has no answer for ${isGate ? 'the gate' : 'the question'} ` +
-            `"${notice.target}": ${notice.text}`,
+            `"${this.nameOf(run, target)}": ${notice.text}`,
         ),
       );
       return;
     }
     if (answer === 'nobody' || this.over) return;
     const afterMs = answer.after === undefined ? 0 : msToNumber(answer.after);
-    const due: Due = { at: Date.parse(notice.virtual) + afterMs, target: notice.target, answer, isGate };
-    if (afterMs === 0) {
-      await this.give(due, notice.virtual);
-      return;
-    }
-    this.due.push(due);
-    this.due.sort((a, b) => a.at - b.at);
-    // The jump under way aims farther: the notice is let go by the one that knows of this answer.
-    const aimed = new Promise<void>((resolve) => this.held.push(resolve));
-    this.reaim.abort();
-    await aimed;
+    const due: Due = { at: Date.parse(notice.virtual) + afterMs, run, target, answer, isGate };
+    const clock = this.clocks.get(run);
+    if (afterMs === 0 || clock === undefined) await this.give(due);
+    else await clock.add(due);
   }
 
-  /** Drives the run to its end. @throws RehearsalFailed */
+  /** Drives the run, and its children, to their end. @throws RehearsalFailed */
   async drive(closed: Promise<void>): Promise<void> {
-    const end = closed.then(() => 'closed' as const);
+    this.follow(this.services.run);
     try {
-      for (;;) {
-        const outcome = await Promise.race([this.jump(), end, this.failed]);
-        if (outcome === 'closed') break;
-      }
+      await Promise.race([closed, this.failed]);
     } finally {
       this.over = true;
-      release(this.held);
+      for (const clock of this.clocks.values()) clock.release();
     }
     if (this.failure !== undefined) throw this.failure;
   }
 
-  /** One jump, to the next scripted answer or to the end. */
-  private async jump(): Promise<void> {
-    const { client, run } = this.services;
-    this.reaim = new AbortController();
-    const { signal } = this.reaim;
-    const now = await virtualNow(client, run);
-    const [next] = this.due;
-    const aimedFor = this.held.splice(0);
-    try {
-      await this.jumpTo(next, now, signal, () => release(aimedFor));
-    } finally {
-      release(aimedFor);
-    }
-  }
-
-  private async jumpTo(
-    next: Due | undefined,
-    now: number,
-    signal: AbortSignal,
-    aimed: () => void,
-  ): Promise<void> {
-    const { client, run } = this.services;
-    this.jumps += 1;
-    const id = `jump-${this.jumps}`;
-    if (next === undefined || next.at > now) {
-      const started = await startJump(client, run, id, next === undefined ? FAR_MS : next.at - now).then(
-        () => true,
-        (error: unknown) => {
-          if (isOver(error)) return false;
-          throw error;
+  private follow(run: string): void {
+    if (this.clocks.has(run)) return;
+    const clock = new Clock<Due>(this.services.client, run, (due) => this.give(due));
+    this.clocks.set(run, clock);
+    clock
+      .drive(() => this.over)
+      .then(
+        (end) => {
+          if (end === 'closed') return;
+          this.stop(
+            new RehearsalFailed(`Run ${run} still waits after three years: for nothing in the script.`),
+          );
         },
+        (error: unknown) => this.fail(error as Error),
       );
-      aimed();
-      // The run is closed: the caller's race ends with it.
-      if (!started) return await new Promise<never>(() => undefined);
-      const ended = await jumpEnded(client, run, id, signal);
-      if (ended === 'failed') return await new Promise<never>(() => undefined);
-      if (ended === 'abandoned') return;
-      if (next === undefined) {
-        this.stop(
-          new RehearsalFailed(
-            `The run still waits after ${FAR_MS / 86_400_000} days: for nothing in the script.`,
-          ),
-        );
-        return;
-      }
-    }
-    // Another answer may have come to the front meanwhile.
-    this.due.splice(this.due.indexOf(next), 1);
-    await this.give(next, new Date(next.at).toISOString());
   }
 
-  private nextAnswer(target: string): ScriptedAnswer | 'nobody' | undefined {
+  /** A child's questions are scripted as `<id of the child>/<question>`. */
+  private nameOf(run: string, target: string): string {
+    const path = run.slice(this.services.run.length + 1);
+    return path === '' ? target : `${path.replaceAll('.', '/')}/${target}`;
+  }
+
+  private nextAnswer(run: string, target: string): ScriptedAnswer | 'nobody' | undefined {
     const { answers } = this.services.rehearsal;
-    const name = target in answers ? target : target.replace(/#\d+(?=$|\/)/, '');
+    const full = this.nameOf(run, target);
+    const name = full in answers ? full : full.replace(/#\d+(?=$|\/)/, '');
     const script = answers[name];
     if (script === undefined || script === 'nobody') return script;
     if (!Array.isArray(script)) return script as ScriptedAnswer;
@@ -190,8 +149,9 @@ export class Session {
     return (script as readonly ScriptedAnswer[])[used];
   }
 
-  private async give({ target, answer, isGate }: Due, virtual: string): Promise<void> {
-    const { world, vault, inventory, personId, send, client, run } = this.services;
+  private async give({ run, at, target, answer, isGate }: Due): Promise<void> {
+    const { world, vault, inventory, personId, send, client } = this.services;
+    const virtual = new Date(at).toISOString();
     const person = await personId(answer.by);
     if (person === undefined) {
       this.stop(new RehearsalFailed(`Nobody in the cast is called ${answer.by}: see simulators/cast.ts.`));
@@ -214,15 +174,17 @@ export class Session {
     if (isGate) {
       const { planDigest } = await client.workflow.getHandle(run).query(statusQuery);
       const verdict = answer.verdict ?? 'approve';
-      this.answers.push({ target, by: answer.by, what: verdict, at: virtual });
-      await send({ ...common, kind: 'decide', verdict, ...(planDigest === null ? {} : { planDigest }) });
+      this.answers.push({ run, target, by: answer.by, what: verdict, at: virtual });
+      await send(run, { ...common, kind: 'decide', verdict, ...(planDigest === null ? {} : { planDigest }) });
     } else {
-      const choice = answer.choice ?? 'done';
-      this.answers.push({ target, by: answer.by, what: choice, at: virtual });
-      await send({
+      const { option } = answer;
+      const choice = answer.choice ?? (option === undefined ? 'done' : 'choose');
+      this.answers.push({ run, target, by: answer.by, what: option ?? choice, at: virtual });
+      await send(run, {
         ...common,
         kind: 'operate',
         choice,
+        ...(option === undefined ? {} : { option }),
         ...(evidence === undefined ? {} : { evidence }),
         ...(answer.input === undefined ? {} : { input: answer.input as never }),
         ...(answer.result === undefined ? {} : { result: answer.result as never }),
@@ -234,13 +196,4 @@ export class Session {
     this.failure ??= error;
     this.fail(error);
   }
-}
-
-function release(held: readonly (() => void)[]): void {
-  for (const letGo of held) letGo();
-}
-
-/** What Temporal answers when the run has closed meanwhile. */
-function isOver(error: unknown): boolean {
-  return error instanceof Error && /already completed|not found|NOT_FOUND/i.test(error.message);
 }

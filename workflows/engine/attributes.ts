@@ -1,6 +1,7 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { RunState } from './state.js';
+import type { Severity } from './types.js';
 
 export const RunbookName = defineSearchAttributeKey('RunbookName', 'KEYWORD');
 export const RunbookState = defineSearchAttributeKey('RunbookState', 'KEYWORD');
@@ -32,4 +33,8 @@ export function tagState(state: RunState): void {
     { key: RunbookState, value },
     { key: AwaitingApproval, value: awaiting },
   ]);
+}
+
+export function tagSeverity(severity: Severity): void {
+  upsertSearchAttributes([{ key: SeverityAttribute, value: severity }]);
 }

@@ -17,6 +17,13 @@ const local = proxyLocalActivities<EngineActivities>({
 /** Engine activities have no schedule-to-close time-out: nothing can go on without the record. */
 const remote = proxyActivities<EngineActivities>({ startToCloseTimeout: ATTEMPT_WITHIN, retry: RETRY });
 
+/** However long another run holds a lock: the activity says that it is alive, and goes on elsewhere when it is not. */
+const waiting = proxyActivities<EngineActivities>({
+  startToCloseTimeout: '3650 days',
+  heartbeatTimeout: '1 minute',
+  retry: RETRY,
+});
+
 /** A message to people must not hold a closed run's worker busy for ever. */
 const announcing = proxyActivities<EngineActivities>({
   startToCloseTimeout: ANNOUNCE_WITHIN,
@@ -30,6 +37,10 @@ export const engine = {
   answer: remote['engine.answer'],
   amend: remote['engine.amend'],
   announce: announcing['engine.announce'],
+  keepEvidence: remote['engine.keepEvidence'],
+  draftReport: remote['engine.draftReport'],
+  takeLock: remote['engine.takeLock'],
+  waitForLock: waiting['engine.waitForLock'],
   /** Reads an inbox row: locally, or as a normal activity when that takes too long. */
   readMessage: async (inboxId: string, run: string) => {
     try {

@@ -1,7 +1,16 @@
 import { CancellationScope, condition, setHandler } from '@temporalio/workflow';
 import type { Answer } from '../../activities/engine/contract.js';
 import { engine } from './engine-activities.js';
-import { cancel, decide, note, operate, type InboxPointer } from './messages.js';
+import {
+  cancel,
+  decide,
+  evidence,
+  handOver,
+  note,
+  operate,
+  severity,
+  type InboxPointer,
+} from './messages.js';
 import type { Journal } from './record.js';
 import { REFUSALS } from './sentences.js';
 import { isoNow, type RunState } from './state.js';
@@ -54,6 +63,9 @@ export class Inbox {
     setHandler(operate, receive('operate'));
     setHandler(note, receive('note'));
     setHandler(cancel, receive('cancel'));
+    setHandler(evidence, receive('evidence'));
+    setHandler(handOver, receive('hand-over'));
+    setHandler(severity, receive('severity'));
   }
 
   /** Something that names no row is called by a number, so that each is refused and recorded. */

@@ -14,6 +14,15 @@ export const operate = defineSignal<[InboxPointer]>('operate');
 export const note = defineSignal<[InboxPointer]>('note');
 /** Stop the run and undo what it did. */
 export const cancel = defineSignal<[InboxPointer]>('cancel');
+/** Something that belongs to the record: a text, a link, the hash of a file. */
+export const evidence = defineSignal<[InboxPointer]>('evidence');
+/** Another person takes charge of the run. */
+export const handOver = defineSignal<[InboxPointer]>('hand-over');
+/** It is more, or less, severe than was thought. */
+export const severity = defineSignal<[InboxPointer]>('severity');
 
 /** The whole picture of a run. */
 export const status = defineQuery<RunStatus>('status');
+
+/** Of a lock's workflow: the run of that name holds it no longer. */
+export const releaseLock = defineSignal<[string]>('release-lock');

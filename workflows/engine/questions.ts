@@ -1,12 +1,13 @@
-import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation, TemporalFailure } from '@temporalio/workflow';
 import { msToNumber } from '@temporalio/common/lib/time.js';
+import type { Duration } from '@temporalio/common';
 import { tagState } from './attributes.js';
 import type { Gates } from './gates.js';
 import type { Verdict } from './inbox.js';
 import { identify } from './policy.js';
 import type { Journal } from './record.js';
 import { isoNow, type RunState } from './state.js';
-import type { OperatorChoice, QuestionStatus, ReadMessage } from './types.js';
+import type { OperatorChoice, QuestionStatus, ReadMessage, RefusalCode } from './types.js';
 
 /** A question never expires: it is repeated at growing intervals, and from the second time on to more people. */
 const REMIND_FROM = '30 minutes';
@@ -29,6 +30,21 @@ export interface Question {
   readonly critical: boolean;
   /** How often the input was changed before; part of the confirming gate's id. */
   readonly revision?: number;
+  /** What can be chosen, when it is a decision. */
+  readonly options?: readonly string[];
+  /** The owners are asked from the start. */
+  readonly escalateAtOnce?: boolean;
+  /** Who is asked as well after a while, in place of the owners after the second reminder. */
+  readonly ladder?: readonly Rung[];
+}
+
+/** A level of an escalation. */
+export interface Rung {
+  readonly group: string;
+  /** Time after the question. */
+  readonly after: Duration;
+  /** Reaches the people of this level. Not awaited: the ladder goes on whatever becomes of it. */
+  readonly page?: () => Promise<unknown>;
 }
 
 export interface QuestionAnswer {
@@ -40,6 +56,8 @@ export interface QuestionAnswer {
   readonly input?: unknown;
   /** Result of a step done by hand. */
   readonly result?: unknown;
+  /** What was chosen, when it was a decision. */
+  readonly option?: string;
 }
 
 interface OpenQuestion {
@@ -66,7 +84,8 @@ export class Questions {
   }
 
   async ask(question: Question): Promise<QuestionAnswer> {
-    const open: OpenQuestion = { question, groups: [question.group], answer: undefined, confirmations: [] };
+    const groups = question.escalateAtOnce === true ? escalated([question.group]) : [question.group];
+    const open: OpenQuestion = { question, groups, answer: undefined, confirmations: [] };
     this.open.set(question.id, open);
     const status = this.show(open);
     this.journal.record({
@@ -77,7 +96,9 @@ export class Questions {
     });
     this.announce(open, 'question asked');
     try {
-      return await this.untilAnswered(open);
+      return await (question.ladder === undefined
+        ? this.untilAnswered(open)
+        : this.climb(open, question.ladder));
     } finally {
       for (const scope of open.confirmations) scope.cancel();
       this.open.delete(question.id);
@@ -98,10 +119,8 @@ export class Questions {
     const { choice } = message;
     if (choice === undefined || !question.choices.includes(choice)) return { refused: 'ChoiceNotOffered' };
     if (message.problem !== undefined) return { refused: 'BadValue', detail: message.problem };
-    if (choice === 'skip' && !message.hasReason) return { refused: 'ReasonRequired' };
-    if (choice === 'done' && !message.hasEvidence) return { refused: 'EvidenceRequired' };
-    if (choice === 'done' && question.needsResult && message.result === undefined)
-      return { refused: 'ResultRequired' };
+    const missing = missingFrom(question, message);
+    if (missing !== undefined) return { refused: missing };
     const answer: QuestionAnswer = {
       choice,
       person: who.person,
@@ -109,6 +128,7 @@ export class Questions {
       at: isoNow(),
       ...(choice === 'retry' && message.input !== undefined ? { input: message.input } : {}),
       ...(choice === 'done' && message.result !== undefined ? { result: message.result } : {}),
+      ...(choice === 'choose' && message.option !== undefined ? { option: message.option } : {}),
     };
     if (answer.input !== undefined) {
       return this.askSecondPerson(open, answer, 'change', `Retry "${question.what}" with a changed input?`);
@@ -168,6 +188,29 @@ export class Questions {
     return { accepted: `A second person must confirm it: gate ${gateId}.` };
   }
 
+  /** Asks one level after the other. When the last one is silent too, everybody is reminded for ever. */
+  private async climb(open: OpenQuestion, ladder: readonly Rung[]): Promise<QuestionAnswer> {
+    const askedAt = Date.now();
+    for (const { group, after, page } of [...ladder].sort((a, b) => ms(a.after) - ms(b.after))) {
+      const left = askedAt + ms(after) - Date.now();
+      if (left > 0) {
+        await condition(() => open.answer !== undefined, left, { summary: `${open.question.id}: ${group}` });
+      }
+      if (open.answer !== undefined) return open.answer;
+      this.escalate(open, group);
+      page?.().catch((error: unknown) => {
+        if (!isCancellation(error) && !(error instanceof TemporalFailure)) throw error;
+      });
+    }
+    return await this.untilAnswered(open);
+  }
+
+  private escalate(open: OpenQuestion, group: string): void {
+    if (!open.groups.includes(group)) open.groups.push(group);
+    this.journal.record({ kind: 'question.escalated', target: open.question.id, group });
+    this.announce(open, 'question escalated');
+  }
+
   private async untilAnswered(open: OpenQuestion): Promise<QuestionAnswer> {
     let interval = msToNumber(REMIND_FROM);
     for (let times = 1; ; times += 1) {
@@ -175,9 +218,7 @@ export class Questions {
       if (open.answer !== undefined) return open.answer;
       interval = Math.min(interval * 2, msToNumber(REMIND_TO));
       if (times === 2 && !open.groups.includes(ESCALATE_TO)) {
-        open.groups.push(ESCALATE_TO);
-        this.journal.record({ kind: 'question.escalated', target: open.question.id, group: ESCALATE_TO });
-        this.announce(open, 'question escalated');
+        this.escalate(open, ESCALATE_TO);
       } else {
         this.journal.record({ kind: 'question.reminded', target: open.question.id });
         this.announce(open, 'question reminder');
@@ -186,7 +227,7 @@ export class Questions {
   }
 
   private show(open: OpenQuestion): QuestionStatus {
-    const { id, kind, what, problem, choices, needsResult } = open.question;
+    const { id, kind, what, problem, choices, needsResult, options } = open.question;
     const status: QuestionStatus = {
       id,
       kind,
@@ -194,6 +235,7 @@ export class Questions {
       ...(problem === undefined ? {} : { problem }),
       groups: open.groups,
       choices,
+      ...(options === undefined ? {} : { options }),
       needsResult,
       askedAt: isoNow(),
     };
@@ -206,8 +248,25 @@ export class Questions {
     open: OpenQuestion,
     about: 'question asked' | 'question reminder' | 'question escalated',
   ): void {
-    const { id, what, problem, choices } = open.question;
-    const text = `${what}${problem === undefined ? '' : `: ${problem}`} (${choices.join(', ')})`;
+    const { id, what, problem, choices, options } = open.question;
+    const text = `${what}${problem === undefined ? '' : `: ${problem}`} (${(options ?? choices).join(', ')})`;
     this.journal.announce({ about, target: id, groups: [...open.groups], person: null, text });
   }
+}
+
+const ms = (duration: Duration): number => msToNumber(duration);
+
+function escalated(groups: readonly string[]): string[] {
+  return [...new Set([...groups, ESCALATE_TO])];
+}
+
+/** What an answer must bring along, and does not. */
+function missingFrom(question: Question, message: ReadMessage): RefusalCode | undefined {
+  const { choice, option } = message;
+  if ((choice === 'skip' || choice === 'justify') && !message.hasReason) return 'ReasonRequired';
+  if (choice === 'done' && !message.hasEvidence) return 'EvidenceRequired';
+  if (choice === 'done' && question.needsResult && message.result === undefined) return 'ResultRequired';
+  if (choice === 'choose' && (option === undefined || question.options?.includes(option) !== true))
+    return 'OptionNotOffered';
+  return undefined;
 }

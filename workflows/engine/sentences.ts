@@ -23,6 +23,9 @@ export const REFUSALS: { readonly [C in RefusalCode]: string } = {
     'Later steps use the result of this step. Send it again with the result, or retry the step.',
   BadValue: 'The value does not fit what the step takes.',
   ChoiceNotOffered: 'That choice is not offered here. `runbook status` shows the choices.',
+  OptionNotOffered: 'That is not one of the choices. `runbook status` shows them.',
+  UnknownSuccessor:
+    'We do not know the person who should take over. Ask an owner to add them to config/access.yaml.',
   SecondPersonRequired: 'This needs a second person.',
   RunClosed: 'The run is over. Nothing can be decided any more.',
 };

@@ -1,12 +1,18 @@
 import { workflowInfo } from '@temporalio/workflow';
 import { modeOf, type Mode } from './mode.js';
 import type {
+  ChildStatus,
+  DeadlineStatus,
+  DecisionStatus,
+  EvidenceStatus,
   GateStatus,
+  LockStatus,
   Origin,
   Plan,
   QuestionStatus,
   RunOutcome,
   RunStatus,
+  Severity,
   StepStatus,
   WaitStatus,
 } from './types.js';
@@ -41,6 +47,14 @@ export class RunState {
   readonly gates: Writable<GateStatus>[] = [];
   readonly waits: Writable<WaitStatus>[] = [];
   readonly questions: QuestionStatus[] = [];
+  readonly decisions: DecisionStatus[] = [];
+  readonly deadlines: Writable<DeadlineStatus>[] = [];
+  readonly evidence: EvidenceStatus[] = [];
+  readonly children: Writable<ChildStatus>[] = [];
+  readonly locks: Writable<LockStatus>[] = [];
+  readonly parent = workflowInfo().parent?.workflowId ?? null;
+  severity: Severity | null = null;
+  inCharge: string | null = null;
   readonly undoStack: { readonly id: string; readonly what: string; readonly fn: () => Promise<unknown> }[] =
     [];
 
@@ -68,6 +82,14 @@ export class RunState {
       gates: this.gates,
       waits: this.waits,
       questions: this.questions,
+      decisions: this.decisions,
+      deadlines: this.deadlines,
+      evidence: this.evidence,
+      children: this.children,
+      locks: this.locks,
+      parent: this.parent,
+      severity: this.severity,
+      inCharge: this.inCharge,
       undo: this.undoStack.map(({ what }) => what).reverse(),
       notes: this.notes,
     };
@@ -76,7 +98,10 @@ export class RunState {
   visibleState(): RunStatus['state'] {
     if (this.phase !== 'running') return this.phase;
     if (this.questions.length > 0) return 'asking';
-    const waits = this.gates.some((g) => g.state === 'open') || this.waits.some((w) => w.state === 'waiting');
+    const waits =
+      this.gates.some((gate) => gate.state === 'open') ||
+      this.waits.some((wait) => wait.state === 'waiting') ||
+      this.locks.some((lock) => lock.state === 'waiting');
     return waits ? 'waiting' : 'running';
   }
 

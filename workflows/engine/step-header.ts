@@ -12,3 +12,10 @@ export interface StepHeader {
 export function stepOf(activityId: string): string {
   return activityId.replace(/~r\d+$/, '');
 }
+
+/**
+ * Second argument of a step whose earlier attempt nobody could judge: a person has looked at the system and says that
+ * it did not take effect.
+ */
+export const LOOKED = { looked: true } as const;
+export type Looked = typeof LOOKED;

@@ -10,11 +10,13 @@ import {
 import type { StepCalls } from '../../activities/index.js';
 import type { VerbInfo } from '../../activities/verb-info.js';
 import { verbs } from '../../activities/verbs.js';
+import { inBackground } from './background.js';
 import { engine } from './engine-activities.js';
 import type { QuestionAnswer, Questions } from './questions.js';
 import { isLedgerUnavailable, LedgerPatience, type Journal } from './record.js';
 import { fillTitle } from './sentences.js';
 import { isoNow, type RunState } from './state.js';
+import { LOOKED, type Looked } from './step-header.js';
 import type { OperatorChoice, StepStatus } from './types.js';
 
 const DEFAULT_WITHIN = '1 minute';
@@ -40,6 +42,8 @@ interface FailedStep {
   readonly problem: string;
   /** What a person does by hand, for a verb that nobody has automated yet. */
   readonly instruction?: string;
+  /** Nobody can tell from here whether an earlier attempt took effect. */
+  readonly unknown?: boolean;
 }
 
 /**
@@ -67,6 +71,8 @@ class Step {
   private readonly undo: boolean;
   private revision = 1;
   private resolved = false;
+  /** A person looked at the system and wants the step to act. */
+  private looked = false;
 
   constructor(
     private readonly services: StepServices,
@@ -87,6 +93,7 @@ class Step {
       title: fillTitle(this.info.title, firstInput),
       state: 'running',
       undo: this.undo,
+      ...(inBackground() ? { background: true } : {}),
       startedAt: isoNow(),
     };
     this.services.state.steps.push(status);
@@ -107,6 +114,7 @@ class Step {
         const answer = await this.ask(status.title, outcome.question);
         switch (answer.choice) {
           case 'retry':
+            this.looked = outcome.question.unknown === true;
             if (answer.input !== undefined) input = await this.changeInput(answer);
             break;
           case 'skip':
@@ -121,6 +129,9 @@ class Step {
             this.resolve('aborted', answer);
             throw aborted(status.title, answer);
           case 'cut-short':
+          case 'choose':
+          case 'acknowledge':
+          case 'justify':
             break;
           default:
             answer.choice satisfies never;
@@ -161,8 +172,10 @@ class Step {
       ...(heartbeat === undefined ? {} : { heartbeatTimeout: heartbeat }),
       retry: RETRY,
     };
-    const activities = proxyActivities<Record<string, (input: unknown) => Promise<unknown>>>(options);
-    return await activities[this.activity]?.(input);
+    const activities =
+      proxyActivities<Record<string, (input: unknown, looked?: Looked) => Promise<unknown>>>(options);
+    const act = activities[this.activity];
+    return await (this.looked ? act?.(input, LOOKED) : act?.(input));
   }
 
   /** A changed input is another request to the vendor, with a key of its own. */
@@ -231,6 +244,7 @@ function describeFailure(error: ActivityFailure): FailedStep {
         : undefined;
     return {
       problem: cause.message,
+      ...(cause.type === 'OutcomeUnknown' ? { unknown: true } : {}),
       ...(typeof detail?.instruction === 'string' ? { instruction: detail.instruction } : {}),
     };
   }

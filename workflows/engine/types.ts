@@ -18,6 +18,8 @@ export interface RunRequest {
   readonly input: unknown;
   /** The inbox row (kind `start`) that says who asked. Without it nobody proven asked. */
   readonly inboxId?: string;
+  /** Of a child: the requesters of its parent, none of whom may approve here either. */
+  readonly requesters?: readonly string[];
 }
 
 /** A part of the plan: a heading of the prose and the step, gate and wait ids that may occur under it. */
@@ -40,6 +42,8 @@ export interface ScriptedAnswer {
   readonly verdict?: 'approve' | 'decline';
   /** For a failed step, a manual step or a wait. */
   readonly choice?: OperatorChoice;
+  /** For a decision: one of its choices. */
+  readonly option?: string;
   readonly reason?: string;
   readonly evidence?: string;
   readonly result?: unknown;
@@ -64,16 +68,36 @@ export interface WorldPreset {
   readonly errorRates?: readonly number[];
   /** Health checks of the application that fail, per look; the last list repeats. */
   readonly failingChecks?: readonly (readonly string[])[];
+  /** The same for environments other than production, by name. */
+  readonly failingChecksIn?: Readonly<Record<string, readonly (readonly string[])[]>>;
+  /** Environments that the application runs in from the start, beside production. */
+  readonly environments?: readonly string[];
   /** Encrypted fields that can't be read with the new key. */
   readonly unreadableFields?: number;
   /** Events that Stripe could not deliver. */
   readonly failedDeliveries?: number;
   /** Log lines that show a use of the old key. */
   readonly logMatches?: number;
+  /** The application's breach check finds something. */
+  readonly breachSuspected?: boolean;
+  /** Accounts whose access to the application looks wrong. */
+  readonly suspiciousAccounts?: number;
+  /** Deployments and changes of the configuration before the run. */
+  readonly recentChanges?: number;
+  /** The application's database migrations are refused. */
+  readonly failingMigrations?: boolean;
   /** Secrets whose key id at the vendor is not known, as when a person once handed the value in. */
   readonly withoutKeyId?: readonly string[];
   /** Secrets that the simulated vendor goes on accepting after they were revoked. */
   readonly neverRefused?: readonly string[];
+  /** How many times a public resolver goes on giving an old answer after a DNS record was changed. Default: 0. */
+  readonly slowResolvers?: number;
+  /** The newest backup of a database can't be restored. */
+  readonly damagedBackups?: boolean;
+  /** What the integrity check of a database finds: names of tables, indexes and constraints. */
+  readonly integrityProblems?: readonly string[];
+  /** How far the replica `app-dr` is behind, in seconds. */
+  readonly staleReplica?: number;
 }
 
 export interface Rehearsal<I> {
@@ -100,13 +124,55 @@ export interface RunbookSpec<I extends z.ZodObject = z.ZodObject, C = unknown> {
   readonly input: I;
   /** The group whose members may start it. */
   readonly start: string;
+  /** What only one run at a time may touch: `service/shop`. A child shares the locks of its parents. */
+  readonly lock?: (input: z.output<I>) => string;
+  /** What a run does when another one holds its lock. Default: it is refused, with the name of the holder. */
+  readonly whenLocked?: 'refuse' | 'queue';
   /** Configuration that the run needs, as references: `secrets/openai/api-key`. Resolved once, at admission. */
   readonly config?: (input: z.output<I>) => Readonly<Record<keyof NoInfer<C> & string, string>>;
   readonly plan: (input: z.output<I>, config: C) => Plan;
   readonly rehearsals: readonly Rehearsal<z.input<I>>[];
 }
 
-export type OperatorChoice = 'retry' | 'skip' | 'done' | 'abort' | 'cut-short';
+/** What a runbook's file declares. Scripts whose input names moments follow from the time of the rehearsal. */
+export type DeclaredSpec<I extends z.ZodObject = z.ZodObject, C = unknown> = Omit<
+  RunbookSpec<I, C>,
+  'rehearsals'
+> & {
+  readonly rehearsals: RunbookSpec<I, C>['rehearsals'] | ((now: Date) => RunbookSpec<I, C>['rehearsals']);
+};
+
+/**
+ * `choose` answers a decision with one of its options, `acknowledge` says that somebody has taken charge, `justify`
+ * gives the reason of a missed deadline.
+ */
+export const OPERATOR_CHOICES = [
+  'retry',
+  'skip',
+  'done',
+  'abort',
+  'cut-short',
+  'choose',
+  'acknowledge',
+  'justify',
+] as const;
+export type OperatorChoice = (typeof OPERATOR_CHOICES)[number];
+
+/** What a person can say to a run that is under way. */
+export const MESSAGE_KINDS = [
+  'decide',
+  'operate',
+  'note',
+  'cancel',
+  'evidence',
+  'hand-over',
+  'severity',
+] as const;
+export type MessageKind = (typeof MESSAGE_KINDS)[number];
+
+/** One scale by rank; the labels of the documents contradict each other (`P1` is the first level in two of them). */
+export const SEVERITIES = ['sev1', 'sev2', 'sev3', 'sev4'] as const;
+export type Severity = (typeof SEVERITIES)[number];
 
 export type RunOutcome = 'completed' | 'rejected' | 'aborted' | 'cancelled' | 'failed' | 'refused';
 
@@ -114,7 +180,7 @@ export type RunOutcome = 'completed' | 'rejected' | 'aborted' | 'cancelled' | 'f
 export interface ReadMessage {
   readonly inboxId: string;
   readonly found: true;
-  readonly kind: 'decide' | 'operate' | 'note' | 'cancel';
+  readonly kind: MessageKind;
   readonly org: string;
   readonly run: string;
   /** Gate id, step id, manual step id or wait id. */
@@ -128,6 +194,14 @@ export interface ReadMessage {
   readonly channel: Origin;
   readonly verdict?: 'approve' | 'decline';
   readonly choice?: OperatorChoice;
+  /** For `choose`. */
+  readonly option?: string;
+  /** For a change of severity. */
+  readonly severity?: Severity;
+  /** For a hand-over: the person who takes charge; null when that is nobody we know. */
+  readonly to?: string | null;
+  /** What the ledger says of the evidence in the row. */
+  readonly evidenceCommitment?: string;
   /** Digest of the plan that the person saw. */
   readonly planDigest?: string;
   /** Whether a reason was given; the text stays in the row. */
@@ -160,6 +234,8 @@ export type RefusalCode =
   | 'ResultRequired'
   | 'BadValue'
   | 'ChoiceNotOffered'
+  | 'OptionNotOffered'
+  | 'UnknownSuccessor'
   | 'SecondPersonRequired'
   | 'RunClosed';
 
@@ -169,6 +245,8 @@ export interface StepStatus {
   readonly state:
     'running' | 'done' | 'failed' | 'skipped' | 'done by hand' | 'aborted' | 'waiting for the ledger';
   readonly undo: boolean;
+  /** The run goes on meanwhile. */
+  readonly background?: true;
   readonly startedAt: string;
   readonly endedAt?: string;
 }
@@ -195,17 +273,69 @@ export interface WaitStatus {
   readonly state: 'waiting' | 'over' | 'cut short';
 }
 
-/** A question to a person that is open: a failed step or a manual step. */
+export type QuestionKind = 'failed step' | 'manual step' | 'decision' | 'acknowledgement' | 'justification';
+
+/** A question to a person that is open. */
 export interface QuestionStatus {
   readonly id: string;
-  readonly kind: 'failed step' | 'manual step';
+  readonly kind: QuestionKind;
   readonly what: string;
   readonly problem?: string;
   readonly groups: readonly string[];
   readonly choices: readonly OperatorChoice[];
+  /** What can be chosen, when it is a decision. */
+  readonly options?: readonly string[];
   /** JSON Schema of the result that `done` must bring, when later steps use it. */
   readonly needsResult: boolean;
   readonly askedAt: string;
+}
+
+/** What people decided where the answer is not yes or no. */
+export interface DecisionStatus {
+  readonly id: string;
+  readonly question: string;
+  readonly option: string;
+  readonly by: string;
+  readonly at: string;
+}
+
+/** A legal or promised clock. */
+export interface DeadlineStatus {
+  readonly id: string;
+  readonly what: string;
+  readonly from: string;
+  readonly due: string;
+  readonly state: 'running' | 'met' | 'missed' | 'justified' | 'stopped';
+  /** When it was met, or justified after it was missed. */
+  readonly endedAt?: string;
+}
+
+export interface EvidenceStatus {
+  readonly id: string;
+  readonly what: string;
+  readonly source: 'text' | 'link' | 'file' | 'report' | 'person';
+  /** SHA-256 of the content; of a person's words the salted commitment, since they can be erased. */
+  readonly hash: string;
+  readonly at: string;
+  readonly person?: string;
+}
+
+export interface ChildStatus {
+  readonly id: string;
+  readonly run: string;
+  readonly runbook: string;
+  readonly state: 'open' | RunOutcome;
+  readonly startedAt: string;
+  readonly closedAt?: string;
+}
+
+export interface LockStatus {
+  readonly resource: string;
+  readonly state: 'waiting' | 'held' | 'released';
+  /** Since when this run holds it, or waits for it. */
+  readonly since: string;
+  /** The run that holds it while this one waits. */
+  readonly heldBy?: string;
 }
 
 /** The answer of the `status` query: the whole picture. Times are ISO 8601 UTC, virtual in a rehearsal. */
@@ -227,6 +357,16 @@ export interface RunStatus {
   readonly gates: readonly GateStatus[];
   readonly waits: readonly WaitStatus[];
   readonly questions: readonly QuestionStatus[];
+  readonly decisions: readonly DecisionStatus[];
+  readonly deadlines: readonly DeadlineStatus[];
+  readonly evidence: readonly EvidenceStatus[];
+  readonly children: readonly ChildStatus[];
+  readonly locks: readonly LockStatus[];
+  /** Run that started this one. */
+  readonly parent: string | null;
+  readonly severity: Severity | null;
+  /** Who is in charge of the run at the moment. */
+  readonly inCharge: string | null;
   /** What would be undone, first to be undone first. */
   readonly undo: readonly string[];
   readonly notes: number;
