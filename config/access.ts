@@ -2,7 +2,15 @@ import { z } from 'zod';
 import { configFile, type ConfigFile, type ConfigFileOptions } from './load.js';
 
 /** Groups that runbooks name; each must be there and have a member, or a gate could never be passed. */
-export const REQUIRED_GROUPS = ['operators', 'approvers', 'security', 'owners'] as const;
+export const REQUIRED_GROUPS = [
+  'operators',
+  'approvers',
+  'security',
+  'owners',
+  'on-call',
+  'legal',
+  'executives',
+] as const;
 
 export const GroupName = z
   .string()

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { isSameProcess } from '../local/processes.js';
 import { REHEARSAL_NAMESPACE, type Mode } from '../workflows/engine/mode.js';
 import type { Assurance } from '../workflows/engine/types.js';
+import './plain-words.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -28,6 +29,14 @@ const baseUrl = z
       protocol === 'https:' || ['127.0.0.1', 'localhost', '[::1]'].includes(hostname),
     'must be an https URL: plain http is accepted for this machine only',
   );
+const smtpUrl = z
+  .url({ protocol: /^smtps?$/, error: 'must be an SMTP URL: smtps://user:password@host:465' })
+  .refine((value) => new URL(value).hostname !== '', 'must name a host: smtps://user:password@host:465');
+/** Of resolvers, with commas between them: from one alone nobody learns whether the public agrees. */
+const resolverUrls = z
+  .string()
+  .transform((value) => value.split(',').map((url) => url.trim()))
+  .pipe(z.array(baseUrl).min(2, 'must be two https URLs or more, with commas between them'));
 
 const Variables = z.object({
   DATABASE_URL: postgresUrl.optional(),
@@ -66,6 +75,27 @@ const Variables = z.object({
   SLACK_BOT_TOKEN: text.optional(),
   SLACK_BASE_URL: baseUrl.optional(),
   SLACK_CHANNEL: text.optional(),
+  PAGERDUTY_ROUTING_KEY: text.optional(),
+  PAGERDUTY_EVENTS_URL: baseUrl.optional(),
+  PAGERDUTY_API_TOKEN: text.optional(),
+  PAGERDUTY_API_URL: baseUrl.optional(),
+  RESEND_API_KEY: text.optional(),
+  SMTP_URL: smtpUrl.optional(),
+  EMAIL_FROM: text.optional(),
+  SMS_WEBHOOK_URL: baseUrl.optional(),
+  SMS_WEBHOOK_TOKEN: text.optional(),
+  GITHUB_TOKEN: text.optional(),
+  GITHUB_API_URL: baseUrl.optional(),
+  CLOUDFLARE_API_TOKEN: text.optional(),
+  CLOUDFLARE_BASE_URL: baseUrl.optional(),
+  AWS_ACCESS_KEY_ID: text.optional(),
+  AWS_SECRET_ACCESS_KEY: text.optional(),
+  S3_ENDPOINT: baseUrl.optional(),
+  ROUTE53_BASE_URL: baseUrl.optional(),
+  DNS_RESOLVERS: resolverUrls.optional(),
+  STATUSPAGE_API_KEY: text.optional(),
+  STATUSPAGE_PAGE_ID: text.optional(),
+  STATUSPAGE_BASE_URL: baseUrl.optional(),
 });
 type Variables = z.output<typeof Variables>;
 
@@ -91,6 +121,8 @@ type LocalStack = Omit<z.output<typeof StackFile>, 'extra'> & z.output<typeof St
 export interface VendorAccess {
   readonly credential: string;
   readonly baseUrl: URL | undefined;
+  /** What the credential goes with: the id of an AWS access key, the page of Statuspage, the sender of e-mail. */
+  readonly id?: string;
 }
 /** Where secret values are kept, and the key that encrypts them (postgres) and makes their fingerprints (always). */
 export interface VaultAccess {
@@ -107,7 +139,29 @@ export interface VaultAccess {
       }
     | { readonly kind: 'aws'; readonly region: string; readonly prefix: string | undefined };
 }
-export type VendorName = 'openai' | 'resend' | 'supabase' | 'netlify' | 'stripe' | 'slack';
+/** An object store that speaks S3. */
+export interface S3Access {
+  /** undefined: Amazon's. */
+  readonly endpoint: URL | undefined;
+  readonly region: string | undefined;
+  /** undefined: the role of the machine. */
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+}
+export type VendorName =
+  | 'openai'
+  | 'resend'
+  | 'supabase'
+  | 'netlify'
+  | 'stripe'
+  | 'slack'
+  | 'pagerduty'
+  | 'pagerduty-api'
+  | 'email'
+  | 'sms'
+  | 'github'
+  | 'cloudflare'
+  | 'route53'
+  | 'statuspage';
 
 export interface Environment {
   readonly org: string;
@@ -126,6 +180,10 @@ export interface Environment {
   /** Vendors whose credential is set. */
   readonly vendors: Readonly<Partial<Record<VendorName, VendorAccess>>>;
   readonly slackChannel: string | undefined;
+  /** Public resolvers over HTTPS that are asked instead of the usual ones. */
+  readonly dnsResolvers?: readonly URL[];
+  /** The object store, if this installation has one. */
+  readonly s3?: S3Access;
   /** Base address of the local stack's simulated vendors. */
   readonly simulatorsUrl: URL | undefined;
 }
@@ -133,10 +191,19 @@ export interface Environment {
 /** The environment of the process is not usable. Lists every problem. */
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError';
-  constructor(readonly problems: readonly string[]) {
+  constructor(
+    readonly problems: readonly string[],
+    /** What comes first, when there is one thing to do. */
+    headline?: string,
+  ) {
+    const list = problems.map((problem) => `  ${problem}`).join('\n');
     super(
-      `The environment is not complete:\n${problems.map((problem) => `  ${problem}`).join('\n')}\n` +
-        'Set the variables, or start the local stack with `npm start`, which brings its own.',
+      headline === undefined
+        ? `The environment is not complete:\n${list}\n` +
+            'Set the variables, or start the local stack with `npm start`, which brings its own.'
+        : [headline, ...(problems.length === 0 ? [] : [`For another installation than that:\n${list}`])].join(
+            '\n',
+          ),
     );
   }
 }
@@ -158,8 +225,11 @@ export function readEnvironment(
   const names: Partial<Variables> = parsed.success ? parsed.data : {};
 
   const isComplete = set['DATABASE_URL'] !== undefined && set['TEMPORAL_ADDRESS'] !== undefined;
-  const { stack, problem } = isComplete ? {} : readStack(stackFile);
+  const { stack, problem, starting } = isComplete ? {} : readStack(stackFile);
+  if (starting !== undefined) throw new EnvironmentError([], starting);
   if (problem !== undefined) problems.push(problem);
+  const namesNothing = set['DATABASE_URL'] === undefined && set['TEMPORAL_ADDRESS'] === undefined;
+  const isDown = namesNothing && stack === undefined && problem === undefined;
 
   const databaseUrl = names.DATABASE_URL ?? stack?.databaseUrl;
   if (databaseUrl === undefined && set['DATABASE_URL'] === undefined) {
@@ -176,9 +246,16 @@ export function readEnvironment(
       `TEMPORAL_NAMESPACE is ${REHEARSAL_NAMESPACE}, which is for rehearsals. Give live runs another one`,
     );
   }
+  emailProblems(names, problems);
   const backend = vaultBackendFrom(names, problems);
+  const s3 = s3From(names, problems);
   if (problems.length > 0 || databaseUrl === undefined || live === undefined || backend === undefined) {
-    throw new EnvironmentError(problems);
+    throw new EnvironmentError(
+      problems,
+      isDown
+        ? 'The local stack is not running. Run `npm start` in another terminal, then try again.'
+        : undefined,
+    );
   }
 
   // A variable that names another database means another installation: then nothing of the stack may be mixed in.
@@ -202,8 +279,21 @@ export function readEnvironment(
     },
     vendors: vendorsFrom(names),
     slackChannel: names.SLACK_CHANNEL,
+    ...(s3 === undefined ? {} : { s3 }),
+    ...(names.DNS_RESOLVERS === undefined ? {} : { dnsResolvers: names.DNS_RESOLVERS }),
     simulatorsUrl: names.RUNBOOK_SIMULATORS_URL ?? ours?.simulatorsUrl,
   };
+}
+
+/** A credential without a sender would look like "no e-mail", and of two ways one would be taken in silence. */
+function emailProblems(names: Partial<Variables>, problems: string[]): void {
+  const { SMTP_URL: smtp, RESEND_API_KEY: resend, EMAIL_FROM: from } = names;
+  if (smtp !== undefined && resend !== undefined) {
+    problems.push('SMTP_URL and RESEND_API_KEY are both set: e-mail is sent by one of them. Unset the other');
+  }
+  if ((smtp ?? resend) !== undefined && from === undefined) {
+    problems.push('EMAIL_FROM is not set: the sender of e-mail, Runbooks <runbooks@example.com>');
+  }
 }
 
 function vaultBackendFrom(names: Partial<Variables>, problems: string[]): VaultAccess['backend'] | undefined {
@@ -229,7 +319,25 @@ function vaultBackendFrom(names: Partial<Variables>, problems: string[]): VaultA
   }
 }
 
-function readStack(path: string): { stack?: LocalStack; problem?: string } {
+function s3From(names: Partial<Variables>, problems: string[]): S3Access | undefined {
+  const { S3_ENDPOINT: endpoint, AWS_REGION: region, AWS_ACCESS_KEY_ID: accessKeyId } = names;
+  const secretAccessKey = names.AWS_SECRET_ACCESS_KEY;
+  if (accessKeyId !== undefined && secretAccessKey !== undefined) {
+    const given = endpoint !== undefined || region !== undefined;
+    return given ? { endpoint, region, credentials: { accessKeyId, secretAccessKey } } : undefined;
+  }
+  if (endpoint !== undefined) {
+    problems.push(
+      'S3_ENDPOINT is set without AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the access key of that store',
+    );
+    return undefined;
+  }
+  // A vault in AWS without a key means that the machine has a role.
+  const hasRole = names.VAULT_BACKEND === 'aws' && region !== undefined;
+  return hasRole ? { endpoint, region, credentials: undefined } : undefined;
+}
+
+function readStack(path: string): { stack?: LocalStack; problem?: string; starting?: string } {
   let content: string;
   try {
     content = readFileSync(path, 'utf8');
@@ -243,7 +351,7 @@ function readStack(path: string): { stack?: LocalStack; problem?: string } {
     const published = StackExtra.safeParse(extra);
     return published.success
       ? { stack: { ...stack, ...published.data } }
-      : { problem: `The local stack (process ${stack.pid}) is still starting. Try again in a moment` };
+      : { starting: `The local stack (process ${stack.pid}) is still starting. Try again in a moment.` };
   } catch {
     return {
       problem: `${path} does not describe a local stack. Stop the stack, remove the file, start it again`,
@@ -285,18 +393,35 @@ function rehearsalFrom(
   };
 }
 
+type VendorVariables = readonly [
+  credential: string | undefined,
+  baseUrl: URL | undefined,
+  goesWith?: { readonly id: string | undefined },
+];
+
 function vendorsFrom(names: Partial<Variables>): Partial<Record<VendorName, VendorAccess>> {
-  const all: Record<VendorName, [string | undefined, URL | undefined]> = {
+  const all: Record<VendorName, VendorVariables> = {
     openai: [names.OPENAI_ADMIN_KEY, names.OPENAI_BASE_URL],
     resend: [names.RESEND_ADMIN_KEY, names.RESEND_BASE_URL],
     supabase: [names.SUPABASE_ACCESS_TOKEN, names.SUPABASE_BASE_URL],
     netlify: [names.NETLIFY_AUTH_TOKEN, names.NETLIFY_BASE_URL],
     stripe: [names.STRIPE_ADMIN_KEY, names.STRIPE_BASE_URL],
     slack: [names.SLACK_BOT_TOKEN, names.SLACK_BASE_URL],
+    pagerduty: [names.PAGERDUTY_ROUTING_KEY, names.PAGERDUTY_EVENTS_URL],
+    'pagerduty-api': [names.PAGERDUTY_API_TOKEN, names.PAGERDUTY_API_URL],
+    email: [names.SMTP_URL ?? names.RESEND_API_KEY, names.RESEND_BASE_URL, { id: names.EMAIL_FROM }],
+    sms: [names.SMS_WEBHOOK_URL && names.SMS_WEBHOOK_TOKEN, names.SMS_WEBHOOK_URL],
+    github: [names.GITHUB_TOKEN, names.GITHUB_API_URL],
+    cloudflare: [names.CLOUDFLARE_API_TOKEN, names.CLOUDFLARE_BASE_URL],
+    route53: [names.AWS_SECRET_ACCESS_KEY, names.ROUTE53_BASE_URL, { id: names.AWS_ACCESS_KEY_ID }],
+    statuspage: [names.STATUSPAGE_API_KEY, names.STATUSPAGE_BASE_URL, { id: names.STATUSPAGE_PAGE_ID }],
   };
   return Object.fromEntries(
-    Object.entries(all).flatMap(([vendor, [credential, baseUrl]]) =>
-      credential === undefined ? [] : [[vendor, { credential, baseUrl }]],
-    ),
+    Object.entries(all).flatMap(([vendor, [credential, baseUrl, goesWith]]) => {
+      if (credential === undefined) return [];
+      if (goesWith === undefined) return [[vendor, { credential, baseUrl }]];
+      // Half of a pair is no credential.
+      return goesWith.id === undefined ? [] : [[vendor, { credential, baseUrl, id: goesWith.id }]];
+    }),
   );
 }

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { isMap, LineCounter, parseDocument, type Document, type Node } from 'yaml';
 import { pino } from 'pino';
 import type { z } from 'zod';
+import './plain-words.js';
 
 /** A configuration file that can't be used. The message names the file, each line, and what to do. */
 export class ConfigError extends Error {
