@@ -12,6 +12,8 @@ export interface VerbInfo<Returns extends boolean = boolean> {
   readonly returns: Returns;
   /** Skipping it takes a second person. */
   readonly critical?: boolean;
+  /** It only ever takes back what an earlier step did: where a run goes well it is not executed. */
+  readonly undoes?: boolean;
   /** Start-to-close timeout of one attempt. Default: 1 minute. */
   readonly within?: Duration;
   /** Schedule-to-close timeout: all attempts together. Default: 10 minutes. */

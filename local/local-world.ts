@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Vault } from '../activities/vault/contract.js';
@@ -36,4 +37,20 @@ export async function seedLocalWorld(
   const [first] = inventory.keys();
   if (first === undefined || (await vault.current(first)) !== undefined) return;
   await seedWorld(simulated.world(LOCAL_WORLD), vault, inventory);
+}
+
+/** Names in config/databases.yaml of the sample application's databases, by its environment. */
+const CONNECTIONS: Readonly<Record<string, string>> = {
+  production: 'postgres/app-url',
+  dr: 'postgres/app-dr-url',
+};
+
+/** Hands in the connection strings of the sample application's databases: their passwords change at every start. */
+export async function seedConnections(vault: Vault, urls: Readonly<Record<string, string>>): Promise<void> {
+  for (const [environment, url] of Object.entries(urls)) {
+    const name = CONNECTIONS[environment];
+    if (name === undefined) continue;
+    const key = createHash('sha256').update(url).digest('hex');
+    await vault.promote((await vault.put(name, url, { key })).ref);
+  }
 }

@@ -10,13 +10,21 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { areFree, freePorts } from './ports.js';
 import { giveTo, outsideFolder, postgresFiles, type PostgresFiles } from './postgres-files.js';
-import { isSameProcess, lastLines, processId, startProcess, stopForeign, stopOrphan } from './processes.js';
-import type { ServerProcess } from './processes.js';
+import {
+  endsWithUs,
+  isSameProcess,
+  lastLines,
+  processId,
+  startProcess,
+  stopForeign,
+  stopOrphan,
+  type ServerProcess,
+} from './processes.js';
 
 const SUPERUSER = 'postgres';
 const DATABASE = 'runbook';
@@ -94,6 +102,21 @@ function readPassword(dataDir: string, cluster: string): string {
   return password;
 }
 
+/**
+ * A cluster outside of the data folder (as root) stays when somebody deletes `.data`. Without that folder's own files
+ * it belongs to nothing any more: Temporal's runs and the vault's key went with them.
+ */
+async function removeForgotten(dataDir: string, cluster: string, log: (line: string) => void): Promise<void> {
+  const isOutside = !cluster.startsWith(`${dataDir}${sep}`);
+  const isNew = ['postgres.password', 'postgres.port', 'postgres.log'].every(
+    (name) => !existsSync(join(dataDir, name)),
+  );
+  if (!isOutside || !isNew || !existsSync(cluster)) return;
+  await clearStalePidFile(cluster);
+  rmSync(cluster, { recursive: true, force: true });
+  log(`Postgres: ${dataDir} was deleted, so its database in ${cluster} is deleted too`);
+}
+
 async function initialise(files: PostgresFiles, password: string, durable: boolean): Promise<void> {
   if (existsSync(join(files.cluster, 'PG_VERSION'))) return;
   const parent = resolve(files.cluster, '..');
@@ -129,6 +152,7 @@ async function initialise(files: PostgresFiles, password: string, durable: boole
         ...(files.user ?? {}),
       },
     );
+    endsWithUs(child);
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -229,6 +253,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   if (orphan !== undefined) log(`Postgres: stopped the one a killed process had left (pid ${orphan})`);
 
   const files = postgresFiles(dataDir);
+  await removeForgotten(dataDir, files.cluster, log);
   const password = readPassword(dataDir, files.cluster);
   await initialise(files, password, durable);
   await clearStalePidFile(files.cluster);

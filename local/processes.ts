@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -53,15 +53,52 @@ export interface ServerProcessOptions {
 
 /** Servers that run, and how to ask them to end when this process exits without having stopped them. */
 const running = new Map<number, NodeJS.Signals>();
+/** Programs that are worth nothing without us: a build, a download, initdb. */
+const helpers = new Set<ChildProcess>();
 let watchingExit = false;
+let ending = false;
 
-function stopOnExit(pid: number, signal: NodeJS.Signals): void {
-  running.set(pid, signal);
+function watchExit(): void {
   if (watchingExit) return;
   watchingExit = true;
   process.once('exit', () => {
+    killHelpers();
     for (const [server, stopSignal] of running) sendSignal(server, stopSignal);
   });
+}
+
+function stopOnExit(pid: number, signal: NodeJS.Signals): void {
+  running.set(pid, signal);
+  watchExit();
+  // It was on its way up while the others were told to end.
+  if (ending) sendSignal(pid, 'SIGKILL');
+}
+
+function killHelpers(): void {
+  for (const { pid } of helpers) if (pid !== undefined) sendSignal(pid, 'SIGKILL');
+}
+
+/** Lets a child end with this process, also when only this process got the signal. */
+export function endsWithUs(child: ChildProcess): void {
+  helpers.add(child);
+  child.once('exit', () => helpers.delete(child));
+  watchExit();
+  if (ending) killHelpers();
+}
+
+/**
+ * Ends every server that this process has started, and those that it is about to start; returns when they are gone.
+ * @param graceMs how long they may take to end in order, then SIGKILL. Nothing committed is lost.
+ */
+export async function endServers(graceMs: number): Promise<void> {
+  ending = true;
+  killHelpers();
+  await Promise.all(
+    [...running].map(async ([pid, stopSignal]) => {
+      const server = processId(pid);
+      if (server !== undefined) await stopForeign(server, stopSignal, graceMs);
+    }),
+  );
 }
 
 /**
@@ -186,6 +223,7 @@ function openLog(logFile: string): number {
  */
 export async function startProcess(options: ServerProcessOptions): Promise<ServerProcess> {
   const { name, command, args, cwd, env, logFile, pidFile, user, stopSignal } = options;
+  if (ending) throw new Error(`${name} is not started: everything is being stopped.`);
   const log = openLog(logFile);
   const child = spawn(command, args, {
     cwd,

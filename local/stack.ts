@@ -134,11 +134,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         `Use it, or stop it first (Ctrl-C in its terminal, or: kill ${lock.by.pid}).`,
     );
   }
+  const release = (): void => {
+    process.off('exit', release);
+    lock.release();
+  };
+  process.once('exit', release);
   let servers: [PostgresServer, TemporalServer];
   try {
     servers = await startBoth({ ...options, dataDir }, log);
   } catch (error) {
-    lock.release();
+    release();
     throw error;
   }
   const [postgres, temporal] = servers;
@@ -173,7 +178,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         await temporal.stop();
       } finally {
         await postgres.stop();
-        lock.release();
+        release();
       }
     })());
 

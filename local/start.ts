@@ -14,7 +14,8 @@ import { connectClient, connectNative, lazyClient } from '../worker/connection.j
 import { openInstallation } from '../worker/installation.js';
 import { startLiveWorker } from '../worker/live.js';
 import { openVault } from '../worker/vault.js';
-import { seedLocalWorld, startLocalSimulators } from './local-world.js';
+import { seedConnections, seedLocalWorld, startLocalSimulators } from './local-world.js';
+import { createSampleDatabases, databaseUrls } from './sample-application/databases.js';
 import { seedFields } from './sample-application/fields.js';
 import { startSampleApplication } from './sample-application/server.js';
 import { stopSignal } from './signals.js';
@@ -80,7 +81,11 @@ async function start(
   cleanups.push(() => simulators.close());
   const simulatorsUrl = `http://127.0.0.1:${simulators.port}`;
   const applicationFolder = join(folder, 'sample-application');
-  const application = await startSampleApplication({ folder: applicationFolder });
+  await openSampleDatabases(stack);
+  const application = await startSampleApplication({
+    folder: applicationFolder,
+    databaseUrls: databaseUrls(process.env),
+  });
   cleanups.push(() => application.close());
   process.env['APPLICATION_URL'] ??= application.url.href.replace(/\/$/, '');
   process.env['APPLICATION_DATA'] ??= applicationFolder;
@@ -92,6 +97,10 @@ async function start(
     vaultKeyFile,
     applicationUrl: process.env['APPLICATION_URL'],
     applicationData: process.env['APPLICATION_DATA'],
+    ...definedOf({
+      applicationDatabaseUrl: process.env['APPLICATION_DATABASE_URL'],
+      applicationDrDatabaseUrl: process.env['APPLICATION_DR_DATABASE_URL'],
+    }),
   });
   const environment = readEnvironment({
     ...process.env,
@@ -126,6 +135,7 @@ async function start(
     pool,
     ledger,
     clients: { live: relayed.client },
+    starts: { catalogue: installation.catalogue },
     databaseUrl: environment.databaseUrl,
     log,
   });
@@ -161,6 +171,17 @@ async function openDatabase(stack: Stack): Promise<{ appUrl: string; auditUrl: s
   return { appUrl, auditUrl };
 }
 
+/** On our own Postgres the sample application has databases of its own; on somebody else's only when told so. */
+async function openSampleDatabases(stack: Stack): Promise<void> {
+  if (stack.postgres.pid === undefined || process.env['APPLICATION_DATABASE_URL'] !== undefined) return;
+  Object.assign(process.env, await createSampleDatabases(stack.adminUrl));
+}
+
+const definedOf = (values: Readonly<Record<string, string | undefined>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+
 /** First start: every secret exists at its simulated vendor, and the application has fields encrypted with them. */
 async function seed(
   environment: ReturnType<typeof readEnvironment>,
@@ -172,6 +193,7 @@ async function seed(
     const vault = await openVault(environment, pool);
     const { secrets } = openConfiguration(environment.configDirectory);
     await seedLocalWorld(simulators, vault, secrets.get());
+    await seedConnections(vault, databaseUrls(process.env));
     if (existsSync(join(applicationFolder, 'fields.json'))) return;
     for (const name of ENCRYPTING) {
       const current = await vault.current(name);

@@ -15,6 +15,7 @@ import { basename, delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { tryLock } from './lock.js';
+import { endsWithUs } from './processes.js';
 
 export const SERVER_VERSION = 'v1.32.1';
 /** go.mod of that server version asks for it. */
@@ -123,7 +124,7 @@ function goInstall(go: string, module: string, env: NodeJS.ProcessEnv, into: str
     CGO_ENABLED: '0',
   };
   return new Promise((done, fail) => {
-    execFile(
+    const build = execFile(
       go,
       ['install', module],
       { env: { ...env, ...settings }, cwd: into, maxBuffer: 64 * 1024 * 1024 },
@@ -137,6 +138,7 @@ function goInstall(go: string, module: string, env: NodeJS.ProcessEnv, into: str
           );
       },
     );
+    endsWithUs(build);
   });
 }
 
@@ -208,6 +210,7 @@ async function download(into: string, env: NodeJS.ProcessEnv, stallsAfterMs: num
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  endsWithUs(child);
   const pid = child.pid;
   let errors = '';
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));

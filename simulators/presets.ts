@@ -3,9 +3,12 @@ import type { Vault } from '../activities/vault/contract.js';
 import type { Secret, SecretInventory } from '../config/secrets.js';
 import type { WorldPreset } from '../workflows/engine/types.js';
 import { seedApplication } from './application.js';
+import { seedDns } from './dns.js';
 import { seedNetlify, setNetlifyVariable } from './netlify.js';
 import { keepAccepting, revokeOpenaiKey, seedOpenai } from './openai.js';
+import { seedPostgres } from './postgres.js';
 import { revokeResendKey, seedResend } from './resend.js';
+import { seedS3 } from './s3.js';
 import {
   createStripeKey,
   expireStripeKey,
@@ -13,7 +16,13 @@ import {
   seedStripeEvents,
   type StripePermission,
 } from './stripe.js';
-import { revokeSupabaseKey, seedSupabase, setSupabaseSecret } from './supabase.js';
+import {
+  revokeSupabaseKey,
+  seedSupabase,
+  setSupabaseSecret,
+  SUPABASE_USERS,
+  type SupabaseSeed,
+} from './supabase.js';
 import type { World } from './world.js';
 
 /** What the restricted Stripe keys of a world may do: what a step asks of them. */
@@ -21,6 +30,8 @@ const LIVE_KEY_PERMISSIONS: readonly StripePermission[] = ['balance_read'];
 const TEST_KEY_PERMISSIONS: readonly StripePermission[] = ['payment_intent_write'];
 /** Deliveries fail after the rotation; far enough ahead for every virtual clock of a rehearsal. */
 const FUTURE_MS = 3_600_000;
+const DAY_MS = 24 * 3_600_000;
+const WEEK_DAYS = 7;
 
 /** A world in which every secret of the inventory exists at its vendor, in the vault and in the places that use it. */
 export async function seedWorld(
@@ -31,6 +42,7 @@ export async function seedWorld(
 ): Promise<void> {
   const secrets = [...inventory.values()];
   seedPlaces(world, secrets);
+  seedDns(world, { slowResolvers: preset.slowResolvers ?? 0 });
   for (const secret of secrets) {
     const { value, vendorId } = seedSecret(world, secret, secrets, preset);
     const known = vendorId !== undefined && preset.withoutKeyId?.includes(secret.id) !== true;
@@ -42,8 +54,19 @@ export async function seedWorld(
   seedApplication(world, {
     errorRates: [...(preset.errorRates ?? [0.001])],
     failingChecks: (preset.failingChecks ?? [[]]).map((checks) => [...checks]),
+    failingChecksIn: Object.fromEntries(
+      Object.entries(preset.failingChecksIn ?? {}).map(([environment, looks]) => [
+        environment,
+        looks.map((checks) => [...checks]),
+      ]),
+    ),
+    environments: Object.fromEntries((preset.environments ?? []).map((name) => [name, `${name}-0`])),
     unreadableFields: preset.unreadableFields ?? 0,
     logMatches: { '*': preset.logMatches ?? 0 },
+    breachSuspected: preset.breachSuspected ?? false,
+    suspiciousAccounts: preset.suspiciousAccounts ?? 0,
+    recentChanges: preset.recentChanges ?? 0,
+    failingMigrations: preset.failingMigrations ?? false,
   });
   const failed = Array.from({ length: preset.failedDeliveries ?? 0 }, () => ({
     type: 'invoice.paid',
@@ -51,6 +74,25 @@ export async function seedWorld(
     delivered: false,
   }));
   seedStripeEvents(world, failed);
+  seedStores(world, preset);
+}
+
+/** Two databases with the backups of the last nights, and a bucket with what users uploaded. */
+function seedStores(world: World, preset: WorldPreset): void {
+  const tables = { accounts: 400, orders: 1_800, invoices: 1_200 };
+  const backups = [30, 6].map((hours) => ({
+    database: 'app',
+    label: 'nightly',
+    at: new Date(Date.now() - hours * 3_600_000),
+  }));
+  seedPostgres(world, {
+    databases: { app: tables, 'app-dr': tables },
+    backups,
+    newestDamaged: preset.damagedBackups ?? false,
+    integrityProblems: [...(preset.integrityProblems ?? [])],
+    behindSeconds: { 'app-dr': preset.staleReplica ?? 0 },
+  });
+  seedS3(world, 'example-uploads', { 'avatars/1': 'first', 'avatars/2': 'second', 'documents/1': 'third' });
 }
 
 /** A person makes a new value at the vendor and hands it in with `runbook secret put`. */
@@ -60,11 +102,14 @@ export async function handIn(world: World, vault: Vault, secret: Secret): Promis
   await vault.put(secret.id, value, { key: `handed-in/${count}` });
 }
 
-/** A person revokes, at the vendor, the value that is being replaced. */
+/**
+ * A person revokes, at the vendor, the value that is not in use: the replaced one, or the new one of a rotation that
+ * was given up. While nothing else is there it is the current one.
+ */
 export async function revokeByHand(world: World, vault: Vault, secret: Secret): Promise<void> {
   const versions = await vault.list(secret.id);
   const old =
-    versions.findLast(({ state }) => state === 'previous') ??
+    versions.findLast(({ state }) => state === 'previous' || state === 'pending') ??
     versions.find(({ state }) => state === 'current');
   if (old === undefined) return;
   const value = await vault.reveal(old.ref);
@@ -78,13 +123,19 @@ export async function revokeByHand(world: World, vault: Vault, secret: Secret): 
       return revokeSupabaseKey(world, provider.project, value);
     case 'stripe-key':
       return expireStripeKey(world, value);
+    case 'manual':
+      return void keysByHand(world).splice(keysByHand(world).indexOf(value), 1);
     case 'stripe-webhook':
     case 'generated':
-    case 'manual':
       return;
     default:
       provider satisfies never;
   }
+}
+
+/** Valid keys of the vendors that have no simulator: people make and delete them in a console. */
+function keysByHand(world: World): string[] {
+  return world.state<{ keys: string[] }>('by-hand', () => ({ keys: [] })).keys;
 }
 
 function seedPlaces(world: World, secrets: readonly Secret[]): void {
@@ -102,8 +153,34 @@ function seedPlaces(world: World, secrets: readonly Secret[]): void {
     const keys = secrets
       .filter(({ provider }) => provider.kind === 'supabase' && provider.project === project)
       .map((secret) => ({ name: nameOf(secret), value: valueOf(world, secret, 'sb_secret_') }));
-    seedSupabase(world, { project, keys });
+    seedSupabase(world, { project, keys, ...inUse() });
   }
+}
+
+/** A Supabase project that people use: accounts, sessions, files, and backups of the last week. */
+function inUse(): Pick<SupabaseSeed, 'users' | 'sessions' | 'buckets' | 'recovery'> {
+  const now = Date.now();
+  const daily = Array.from({ length: WEEK_DAYS }, (_, n) => ({
+    at: new Date(now - (n + 1) * DAY_MS).toISOString(),
+    status: 'COMPLETED',
+  }));
+  return {
+    users: SUPABASE_USERS,
+    sessions: SUPABASE_USERS.length,
+    buckets: {
+      assets: [
+        { path: 'brand/logo.svg', bytes: 4_096, etag: '0e1f' },
+        { path: 'readme.txt', bytes: 512, etag: '2a3b' },
+      ],
+    },
+    recovery: {
+      range: {
+        earliest: new Date(now - WEEK_DAYS * DAY_MS).toISOString(),
+        latest: new Date(now + FUTURE_MS).toISOString(),
+      },
+      daily,
+    },
+  };
 }
 
 /** The places that use a secret hold its value from the start. */
@@ -160,7 +237,9 @@ function seedSecret(
       );
       if (isTestKey)
         return { value: createStripeKey(world, { mode: 'test', permissions: TEST_KEY_PERMISSIONS }) };
-      return { value: valueOf(world, secret, '') };
+      const value = valueOf(world, secret, '');
+      keysByHand(world).push(value);
+      return { value };
     }
     case 'generated':
       return { value: valueOf(world, secret, '') };
@@ -185,7 +264,9 @@ function seededSupabaseKey(
 function madeByHand(world: World, secret: Secret, count: number): string {
   if (secret.provider.kind === 'stripe-key')
     return createStripeKey(world, { mode: 'live', permissions: LIVE_KEY_PERMISSIONS });
-  return valueOf(world, secret, '', count);
+  const value = valueOf(world, secret, '', count);
+  keysByHand(world).push(value);
+  return value;
 }
 
 /** The vendors' names for keys: letters, digits and underscores do everywhere. */

@@ -29,6 +29,9 @@ export async function startSimulators(
   };
   const app = express();
   app.disable('x-powered-by');
+  for (const { system } of simulators.filter(({ binary }) => binary)) {
+    app.use(`/w/:world/${system}`, express.raw({ type: () => true, limit: '64mb', inflate: false }));
+  }
   app.use(express.text({ type: () => true, limit: '10mb' }));
   if (options.onAnswer !== undefined) {
     app.use('/w/:world', (request, response, next) => {

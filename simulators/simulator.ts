@@ -10,7 +10,9 @@ export interface Call<S> {
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string | undefined>>;
-  /** Parsed JSON, or an object of strings for a form. */
+  /** Path as it was sent, without the query. */
+  readonly path: string;
+  /** Parsed JSON, or an object of strings for a form; bytes for a simulator with `binary` bodies. */
   readonly body: unknown;
   /** Notes that something changed at the vendor. */
   effect(what: string, subject: string): void;
@@ -18,23 +20,30 @@ export interface Call<S> {
 
 export interface Reply {
   readonly status?: number;
+  /** Sent as JSON; bytes are sent as they are. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Operation<S> {
-  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  readonly method: 'head' | 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** Express path, as in the vendor's published API. */
   readonly path: string;
   /** The vendor's page that describes it. */
   readonly source: string;
+  /** Tells operations apart that share method and path; the first one that takes the request handles it. */
+  takes?(request: Pick<Call<S>, 'query' | 'headers'>): boolean;
   handle(call: Call<S>): Reply | Promise<Reply>;
 }
 
 /** A local server that behaves like a vendor: state, authentication, idempotency memory, faults. */
 export interface Simulator<S = unknown> {
   readonly system: string;
+  /** Bodies of requests are bytes, and not text; faults look for `containing` in the path. */
+  readonly binary?: true;
   initialState(): S;
+  /** What an injected fault answers. Default: JSON. */
+  fault?(status: number): Reply;
   /** Refuses a request with wrong credentials as the vendor does; undefined lets it through. */
   authenticate?(call: Call<S>): Reply | undefined;
   readonly operations: Readonly<Record<string, Operation<S>>>;
@@ -44,7 +53,8 @@ export interface Simulator<S = unknown> {
 export function simulatorRouter<S>(simulator: Simulator<S>, worldOf: (name: string) => World): Router {
   const router = express.Router({ mergeParams: true });
   for (const [name, operation] of Object.entries(simulator.operations)) {
-    router[operation.method](operation.path, async (request: Request, response: Response) => {
+    router[operation.method](operation.path, async (request: Request, response: Response, next) => {
+      if (operation.takes?.({ query: queryOf(request), headers: headersOf(request) }) === false) return next();
       const world = worldOf(String(request.params['world']));
       await serve(simulator, `${simulator.system}.${name}`, operation, world, request, response);
     });
@@ -61,6 +71,7 @@ async function serve<S>(
   response: Response,
 ): Promise<void> {
   const rawBody = typeof request.body === 'string' ? request.body : '';
+  const searched = simulator.binary === true ? request.path : rawBody;
   world.requests.push({
     operation: name,
     method: request.method,
@@ -70,33 +81,46 @@ async function serve<S>(
   });
   if (world.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, world.latencyMs));
   await world.passBarrier(name, 'before');
-  const before = world.takeFault(name, 'before', rawBody);
+  const before = world.takeFault(name, 'before', searched);
   if (before !== undefined) {
     if (before.retryAfter !== undefined) response.set('retry-after', String(before.retryAfter));
-    response.status(before.status).json({ error: { message: 'injected fault' } });
+    send(response, {
+      body: { error: { message: 'injected fault' } },
+      ...simulator.fault?.(before.status),
+      status: before.status,
+    });
     return;
   }
   const call: Call<S> = {
     world,
     state: world.state(simulator.system, () => simulator.initialState()),
     params: Object.fromEntries(Object.entries(request.params).map(([k, v]) => [k, String(v)])),
-    query: new URL(request.originalUrl, 'http://simulator').searchParams,
-    headers: Object.fromEntries(
-      Object.entries(request.headers).map(([k, v]) => [k, Array.isArray(v) ? v[0] : v]),
-    ),
-    body: parseBody(request.get('content-type'), rawBody),
+    query: queryOf(request),
+    headers: headersOf(request),
+    path: request.path,
+    body: Buffer.isBuffer(request.body) ? request.body : parseBody(request.get('content-type'), rawBody),
     effect: (what, subject) => world.effects.push({ system: simulator.system, what, subject }),
   };
   const reply = simulator.authenticate?.(call) ?? (await operation.handle(call));
   await world.passBarrier(name, 'after');
-  if (world.takeFault(name, 'after', rawBody) !== undefined) {
+  if (world.takeFault(name, 'after', searched) !== undefined) {
     request.socket.destroy();
     return;
   }
-  response.status(reply.status ?? 200).set(reply.headers ?? {});
-  if (reply.body === undefined) response.end();
-  else response.json(reply.body);
+  send(response, reply);
 }
+
+function send(response: Response, { status = 200, headers = {}, body }: Reply): void {
+  response.status(status).set(headers);
+  if (body === undefined || Buffer.isBuffer(body)) response.end(body);
+  else response.json(body);
+}
+
+const queryOf = (request: Request): URLSearchParams =>
+  new URL(request.originalUrl, 'http://simulator').searchParams;
+
+const headersOf = (request: Request): Record<string, string | undefined> =>
+  Object.fromEntries(Object.entries(request.headers).map(([k, v]) => [k, Array.isArray(v) ? v[0] : v]));
 
 function parseBody(contentType: string | undefined, raw: string): unknown {
   if (raw === '') return undefined;

@@ -11,15 +11,21 @@ import {
   type StoredKey,
   type SupabaseState,
 } from './supabase/state.js';
+import { databaseOperations } from './supabase/database.js';
 import { projectOperations } from './supabase/project.js';
 
 export {
+  disabledSupabaseUsers,
   revokeSupabaseKey,
   seedSupabase,
+  setSupabaseBucket,
   supabaseKeys,
+  supabaseRestoredTo,
   supabaseSecret,
+  supabaseSessions,
   SUPABASE_PROJECT,
   SUPABASE_TOKEN,
+  SUPABASE_USERS,
   type SupabaseSeed,
   setSupabaseSecret,
 } from './supabase/state.js';
@@ -185,5 +191,5 @@ const management: Record<string, Operation<SupabaseState>> = {
 export const supabaseSimulator: Simulator<SupabaseState> = {
   system: SYSTEM,
   initialState,
-  operations: { ...management, ...projectOperations },
+  operations: { ...management, ...databaseOperations, ...projectOperations },
 };

@@ -1,9 +1,11 @@
 import type { Client } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createSteps } from '../activities/index.js';
 import { Redactor } from '../activities/redactor.js';
+import { databasesFile } from '../config/databases.js';
 import { syncPeople } from '../triggers/people.js';
 import { DEFAULT_CHANNEL, slackAnnouncer } from './announcer.js';
 import { postgresBundleStore } from './bundle-store.js';
@@ -32,11 +34,14 @@ export async function startLiveWorker(options: LiveWorkerOptions): Promise<Host>
   const { environment, pool, ledger, configuration, application, directory, catalogue } = installation;
   const redactor = new Redactor();
   await syncPeople({ pool, access: configuration.access, org: environment.org });
+  const databases = databasesFile(join(environment.configDirectory, 'databases.yaml'));
   const systems = await liveSystems({
     environment,
     pool,
     ledger,
     application: () => application.get(),
+    databases: () => databases.get(),
+    notifications: () => configuration.notifications.get(),
     redactor,
   });
   const steps = createSteps(systems);
@@ -59,6 +64,9 @@ export async function startLiveWorker(options: LiveWorkerOptions): Promise<Host>
       directory,
       acceptedAssurances: environment.acceptedAssurances,
       stepsFor: () => steps,
+      temporal: client,
+      lockScope: () =>
+        options.deployment === undefined ? environment.org : `${environment.org}.${options.deployment}`,
       announce: slackAnnouncer({
         slackFor: () => systems.slack,
         directory,

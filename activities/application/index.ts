@@ -3,10 +3,12 @@ import { httpApplicationConfig, type ApplicationConfig } from '../../config/appl
 import type { Vault } from '../vault/contract.js';
 import { notConfigured } from './by-hand.js';
 import {
+  APPLICATION_VERBS,
   applicationSchemas,
   type Application,
   type ApplicationCall,
   type ApplicationInput,
+  type ApplicationMethods,
   type ApplicationOutput,
   type ApplicationVerb,
 } from './contract.js';
@@ -47,15 +49,14 @@ export function createApplication({ config, vault, folder, evidence }: Applicati
     return output(verb, answer.value);
   };
 
+  const methods = Object.fromEntries(
+    APPLICATION_VERBS.map((verb) => [
+      verb,
+      (input: ApplicationInput<typeof verb>, call: ApplicationCall) => act(verb, input, call),
+    ]),
+  ) as unknown as ApplicationMethods;
   return {
-    health: (input, call) => act('health', input, call),
-    errorRate: (input, call) => act('errorRate', input, call),
-    redeploy: (input, call) => act('redeploy', input, call),
-    reencrypt: (input, call) => act('reencrypt', input, call),
-    verifyEncrypted: (input, call) => act('verifyEncrypted', input, call),
-    acceptBoth: (input, call) => act('acceptBoth', input, call),
-    searchLogs: (input, call) => act('searchLogs', input, call),
-    fileIncidentReport: (input, call) => act('fileIncidentReport', input, call),
+    ...methods,
     lost: (verb) => {
       const way = config().verbs[verb];
       return (way?.command ?? way?.http)?.repeatable === false ? 'unknown' : 'not done';

@@ -13,6 +13,7 @@ export const openaiVerbs = {
     title: 'Delete the OpenAI key that {step} created for {secret}',
     returns: false,
     critical: true,
+    undoes: true,
   },
   deleteKey: { title: 'Revoke the OpenAI key {keyId}', returns: false, critical: true },
   verifyKey: { title: 'Ask OpenAI whether it accepts {ref}', returns: true },

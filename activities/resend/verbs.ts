@@ -13,6 +13,7 @@ export const resendVerbs = {
     title: 'Delete the Resend key that {step} created for {secret}',
     returns: false,
     critical: true,
+    undoes: true,
   },
   deleteKey: { title: 'Revoke the Resend key {keyId}', returns: false, critical: true },
   verifyKey: { title: 'Ask Resend whether it accepts {ref} with {permission}', returns: true },

@@ -23,7 +23,10 @@ const CHANNEL =
   'Check the name or id of the channel, and invite the bot into it with /invite (it does not see a private channel before), then retry.';
 const TEXT = 'Change the text of the message, then retry.';
 
-/** What a person does next: https://docs.slack.dev/reference/methods/chat.postMessage#errors */
+/**
+ * What a person does next: https://docs.slack.dev/reference/methods/chat.postMessage#errors and
+ * https://docs.slack.dev/reference/methods/conversations.archive#errors
+ */
 const NEXT: Readonly<Record<string, string>> = {
   account_inactive: TOKEN,
   invalid_auth: TOKEN,
@@ -36,7 +39,9 @@ const NEXT: Readonly<Record<string, string>> = {
   msg_too_long: TEXT,
   no_text: TEXT,
   restricted_action:
-    'A preference of the workspace keeps the bot from posting there: ask its administrator, then retry.',
+    'A preference of the workspace keeps the bot from that: ask its administrator, then retry.',
+  cant_archive_general: 'Slack keeps this channel for everybody: name another one.',
+  cant_archive_required: 'The workspace requires this channel: name another one.',
 };
 
 const unavailable = (message: string, retryAfterSeconds?: number): ApplicationFailure =>
@@ -50,6 +55,13 @@ const unavailable = (message: string, retryAfterSeconds?: number): ApplicationFa
 
 const refused = (message: string, next: string, detail: Record<string, unknown>): ApplicationFailure =>
   ApplicationFailure.nonRetryable(`${message}. ${next}`, 'VendorRefused', detail);
+
+/** Slack's code in a failure of `slackFailure`; undefined for one that is not a refusal by Slack. */
+export function refusalCode(error: unknown): unknown {
+  if (!(error instanceof ApplicationFailure) || error.type !== 'VendorRefused') return undefined;
+  const detail: unknown = error.details?.[0];
+  return typeof detail === 'object' && detail !== null ? Reflect.get(detail, 'code') : undefined;
+}
 
 /**
  * What Slack's client threw, as a failure that is retryable or names the next action. Only error codes and statuses

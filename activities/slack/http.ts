@@ -2,6 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { LogLevel, WebClient, type Logger, type WebAPICallResult } from '@slack/web-api';
 import type { z } from 'zod';
 import { answer } from '../http.js';
+import { channelCalls } from './channels.js';
 import { channelList, history, identity, postedMessage, type Slack } from './contract.js';
 import { slackFailure } from './failure.js';
 
@@ -13,17 +14,26 @@ export const STEP_EVENT = 'runbook_step';
 /** Slack cuts longer texts: https://docs.slack.dev/reference/methods/chat.postMessage#truncating */
 const MAX_TEXT = 40_000;
 /** Slack recommends pages of at most 200: https://docs.slack.dev/apis/web-api/pagination */
-const PAGE = 200;
+export const PAGE = 200;
 const MAX_HISTORY_PAGES = 25;
-const MAX_CHANNEL_PAGES = 100;
+export const MAX_CHANNEL_PAGES = 100;
 
 export interface SlackConfig {
   readonly baseUrl?: URL;
-  /** Bot token with chat:write, channels:read, channels:history (groups:* for private channels). */
+  /**
+   * Bot token with chat:write, channels:read, channels:history, channels:manage (groups:* for private channels).
+   */
   readonly token: string;
   /** Milliseconds until a request without an answer is given up. Default: 10 s. */
   readonly timeoutMs?: number;
 }
+
+/** One request with Slack's client; throws as `postMessage`. */
+export type SlackCall = <S extends z.ZodType>(
+  what: string,
+  schema: S,
+  method: () => Promise<WebAPICallResult>,
+) => Promise<z.output<S>>;
 
 /** Every failure is thrown; the client's own log lines would only repeat it. */
 const SILENT: Logger = {
@@ -52,11 +62,7 @@ export const slack = ({ baseUrl = SLACK_BASE_URL, token, timeoutMs = 10_000 }: S
   });
   const idsByName = new Map<string, string>();
 
-  async function call<S extends z.ZodType>(
-    what: string,
-    schema: S,
-    method: () => Promise<WebAPICallResult>,
-  ): Promise<z.output<S>> {
+  const call: SlackCall = async (what, schema, method) => {
     let result: WebAPICallResult;
     try {
       result = await method();
@@ -64,7 +70,7 @@ export const slack = ({ baseUrl = SLACK_BASE_URL, token, timeoutMs = 10_000 }: S
       throw slackFailure(error, what);
     }
     return await answer(schema, Response.json(result), what);
-  }
+  };
 
   /** The id of a channel; of names, those that were looked up before are remembered. */
   async function channelId(channel: string): Promise<string> {
@@ -99,6 +105,8 @@ export const slack = ({ baseUrl = SLACK_BASE_URL, token, timeoutMs = 10_000 }: S
   }
 
   return {
+    ...channelCalls(client, call),
+
     // https://docs.slack.dev/reference/methods/chat.postMessage
     async postMessage({ channel, text, key }) {
       const what = `post a message in Slack channel ${channel}`;

@@ -14,6 +14,7 @@ export const stripeVerbs = {
     title: 'Delete the Stripe webhook endpoint that {step} created for {secret}',
     returns: false,
     critical: true,
+    undoes: true,
   },
   disableWebhookEndpoint: { title: 'Disable Stripe webhook endpoint {endpointId}', returns: false },
   enableWebhookEndpoint: { title: 'Enable Stripe webhook endpoint {endpointId}', returns: false },

@@ -50,6 +50,41 @@ export interface KeyUse {
   readonly data?: boolean;
 }
 
+/** https://supabase.com/docs/reference/api/v1-list-all-backups: `GET /v1/projects/{ref}/database/backups` */
+export const BackupsAnswer = z.object({
+  pitr_enabled: z.boolean(),
+  backups: z.array(z.object({ inserted_at: z.string(), status: z.string() })),
+  physical_backup_data: z
+    .object({
+      earliest_physical_backup_date_unix: z.number().nullish(),
+      latest_physical_backup_date_unix: z.number().nullish(),
+    })
+    .nullish(),
+});
+
+export interface Backups {
+  /** Whether the project can be set back to any moment between `earliest` and `latest`. */
+  readonly pointInTime: boolean;
+  readonly earliest: Date | undefined;
+  readonly latest: Date | undefined;
+  /** The daily backups, oldest first. */
+  readonly backups: readonly { readonly at: Date; readonly status: string }[];
+}
+
+/**
+ * https://supabase.com/docs/reference/api/v1-get-project: `ACTIVE_HEALTHY`, `RESTORING`, `RESTORE_FAILED` and others.
+ * A status that is added later must not make a project unreadable.
+ */
+export const ProjectAnswer = z.object({ status: z.string() });
+
+/** An object in a bucket of Supabase Storage. */
+export interface StorageObject {
+  readonly path: string;
+  readonly bytes: number;
+  /** Without quotes; empty where Storage has none. */
+  readonly etag: string;
+}
+
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
@@ -59,6 +94,8 @@ export interface CallOptions {
  * `VendorUnavailable` (retryable), `VendorRefused` or `UnexpectedAnswer` (not retryable).
  */
 export interface Supabase {
+  /** Time between two looks at something that takes long, in milliseconds. */
+  readonly pollIntervalMs: number;
   /** Keys of a project, with masked values. */
   keys(project: string, options?: CallOptions): Promise<readonly ApiKey[]>;
   /** Creates a secret key. The API has no idempotency key: the name is how the key is found again. */
@@ -80,4 +117,31 @@ export interface Supabase {
     offset: number,
     options?: CallOptions,
   ): Promise<readonly LogRow[]>;
+  /**
+   * Bans a user, or lifts the ban, with a secret key of the project. A banned user can neither sign in nor refresh a
+   * session; an access token that is out already works until it expires.
+   * @returns false when the project has no such user
+   */
+  setBan(
+    project: string,
+    key: string,
+    user: string,
+    banned: boolean,
+    options?: CallOptions,
+  ): Promise<boolean>;
+  /**
+   * Ends the sessions of all users: nobody can refresh a session that was there before.
+   * @returns how many of the sessions that were there before are left
+   */
+  endSessions(project: string, options?: CallOptions): Promise<number>;
+  backups(project: string, options?: CallOptions): Promise<Backups>;
+  /** Starts to set the project back to `at` (whole seconds; rounded down). Supabase works on it after it has answered. */
+  restorePointInTime(project: string, at: Date, options?: CallOptions): Promise<void>;
+  /** What Supabase says of the project: `ACTIVE_HEALTHY`, `RESTORING`, ... */
+  status(project: string, options?: CallOptions): Promise<string>;
+  /**
+   * Every object of a bucket, with a secret key of the project, folder after folder.
+   * @throws ApplicationFailure also `VendorRefused` (not retryable) when there is no such bucket
+   */
+  objects(project: string, key: string, bucket: string, options?: CallOptions): AsyncIterable<StorageObject>;
 }

@@ -9,12 +9,19 @@ import {
   type LogRange,
   type Supabase,
 } from './contract.js';
+import { databaseCalls } from './database.js';
 import { keyUser } from './key-user.js';
+import { projectClient } from './project-client.js';
+import { storageObjects } from './storage.js';
+import { banSetter } from './users.js';
 
 /** https://supabase.com/docs/reference/api/introduction */
 export const SUPABASE_BASE_URL = 'https://api.supabase.com';
 
 const MINUTE_MS = 60_000;
+
+/** A restore takes minutes; the API allows 120 requests a minute: https://supabase.com/docs/reference/api/introduction */
+const POLL_INTERVAL_MS = 5_000;
 
 export interface SupabaseConfig {
   /** Of the Management API. Default: SUPABASE_BASE_URL. */
@@ -27,9 +34,14 @@ export interface SupabaseConfig {
   readonly table?: string;
   /** Longest time for one answer, in milliseconds. Default: that of `request`. */
   readonly timeoutMs?: number;
+  /** Time between two looks at a project that is being restored, in milliseconds. Default: 5 s. */
+  readonly pollIntervalMs?: number;
 }
 
 type Call = Omit<RequestOptions, 'headers' | 'next'>;
+
+/** A request to the Management API; `path` is below `/v1/projects/{ref}`. */
+export type ManagementCall = (project: string, path: string, options: Call) => Promise<Response>;
 
 const TOKEN_NEXT =
   'Check that the Supabase access token (SUPABASE_ACCESS_TOKEN) is valid and may manage this project, and the ' +
@@ -41,10 +53,11 @@ export const supabase = (config: SupabaseConfig): Supabase => {
   const {
     baseUrl = new URL(SUPABASE_BASE_URL),
     projectUrl = (ref) => new URL(`https://${ref}.supabase.co`),
+    pollIntervalMs = POLL_INTERVAL_MS,
   } = config;
   const base = baseUrl.href.replace(/\/$/, '');
 
-  const call = (project: string, path: string, options: Call): Promise<Response> =>
+  const call: ManagementCall = (project, path, options) =>
     request(new URL(`${base}/v1/projects/${encodeURIComponent(project)}${path}`), {
       next: TOKEN_NEXT,
       timeoutMs,
@@ -52,7 +65,14 @@ export const supabase = (config: SupabaseConfig): Supabase => {
       headers: { authorization: `Bearer ${accessToken}`, accept: 'application/json' },
     });
 
+  const useProject = projectClient({ projectUrl, timeoutMs });
+
   return {
+    pollIntervalMs,
+    ...databaseCalls(call),
+    setBan: banSetter(useProject),
+    objects: storageObjects(useProject),
+
     // https://supabase.com/docs/reference/api/v1-get-project-api-keys
     async keys(project, { signal } = {}) {
       const what = `list the keys of Supabase project ${project}`;
@@ -87,7 +107,7 @@ export const supabase = (config: SupabaseConfig): Supabase => {
       await response.body?.cancel();
     },
 
-    useKey: keyUser({ projectUrl, table, timeoutMs }),
+    useKey: keyUser(useProject, table),
 
     // https://supabase.com/docs/reference/api/v1-bulk-create-secrets
     async setSecret(project, name, value, { signal } = {}) {

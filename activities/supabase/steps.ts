@@ -6,11 +6,11 @@ import type { Systems } from '../index.js';
 import { newKey, secretId as secret, secretRef as ref, stepKeys, type NewKey } from '../new-key.js';
 import { verb, type StepContext } from '../step.js';
 import type { SecretVersion } from '../vault/contract.js';
+import { accountSteps } from './account-steps.js';
 import { LOG_RANGE_MS, LOG_ROWS_PER_PAGE, type KeyUse, type LogRange, type RevealedKey } from './contract.js';
+import { instant, project } from './inputs.js';
+import { recoverySteps } from './recovery-steps.js';
 
-const project = z
-  .string()
-  .regex(/^[a-z]{20}$/, 'is not a project ref: the 20 letters in the URL of its dashboard');
 const keyId = z.guid(
   'is not the id of a Supabase key. Legacy keys (anon, service_role) have none: disable them by hand',
 );
@@ -19,7 +19,6 @@ const variable = z
   .min(1)
   .max(256)
   .regex(/^(?!SUPABASE_)/, 'starts with SUPABASE_, which Supabase keeps for itself');
-const instant = z.iso.datetime({ offset: true });
 const MINUTE_MS = 60_000;
 
 /**
@@ -54,6 +53,9 @@ export const supabaseSteps = ({ supabase, vault }: Pick<Systems, 'supabase' | 'v
   };
 
   return {
+    ...accountSteps({ supabase, vault }),
+    ...recoverySteps({ supabase, vault }),
+
     createKey: verb({
       input: z.object({ secret, project }),
       output: newKey,

@@ -1,7 +1,12 @@
-/** Accepts webhooks signed with either of two secrets: CURRENT_SECRET=... NEXT_SECRET=... accept-both.ts */
-import { fromEnvironment, printResult } from './command.js';
-import { dataFolder, save } from './store.js';
+/** Accepts webhooks signed with either of two values: CURRENT_SECRET=... NEXT_SECRET=... accept-both.ts --secret=NAME */
+import { fromEnvironment, printResult, secretArgument } from './command.js';
+import { dataFolder } from './store.js';
+import { acceptWebhooks } from './webhooks.js';
 
-const accepted = [fromEnvironment('CURRENT_SECRET'), fromEnvironment('NEXT_SECRET')];
-save(dataFolder(), 'webhooks', [...new Set(accepted)]);
-printResult({ accepted: accepted.length });
+const secret = secretArgument();
+printResult({
+  accepted: acceptWebhooks(dataFolder(), secret, [
+    fromEnvironment('CURRENT_SECRET'),
+    fromEnvironment('NEXT_SECRET'),
+  ]),
+});

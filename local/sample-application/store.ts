@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { initialState, State } from './state.js';
 
 /** Where the sample application keeps everything. */
 export const DEFAULT_DATA_FOLDER = '.data/sample-application';
@@ -11,6 +12,11 @@ export const dataFolder = (): string => process.env['APPLICATION_DATA'] ?? DEFAU
 const Field = z.object({ id: z.string(), secret: z.string(), nonce: z.string(), sealed: z.string() });
 export type Field = z.output<typeof Field>;
 
+/** Earlier versions kept one list, for the one secret that there was. */
+const Webhooks = z
+  .record(z.string(), z.array(z.string()))
+  .or(z.array(z.string()).transform((values) => ({ 'stripe/webhook-secret': values })));
+
 const files = {
   /** Encrypted fields of users' data, by the secret that they are encrypted with. */
   fields: { name: 'fields.json', schema: z.array(Field), initial: [] },
@@ -20,22 +26,28 @@ const files = {
     schema: z.object({ brokenChecks: z.array(z.string()) }),
     initial: { brokenChecks: [] },
   },
-  /** Secrets that a webhook may be signed with. */
-  webhooks: { name: 'webhooks.json', schema: z.array(z.string()), initial: [] },
-  deployments: {
-    name: 'deployments.json',
-    schema: z.array(z.object({ key: z.string(), id: z.string(), component: z.string() })),
-    initial: [],
-  },
+  /** Values that a webhook may be signed with, by the name of the secret. */
+  webhooks: { name: 'webhooks.json', schema: Webhooks, initial: {} },
+  /** Everything that the service itself changes: written as a whole, together with what was answered. */
+  state: { name: 'state.json', schema: State, initial: initialState },
   reports: {
     name: 'reports.json',
     schema: z.array(z.object({ key: z.string(), id: z.string(), title: z.string(), summary: z.string() })),
     initial: [],
   },
-  /** The application's log: what it did, and with which key, by fingerprint. */
-  log: {
-    name: 'log.json',
-    schema: z.array(z.object({ at: z.string(), message: z.string(), fingerprint: z.string().optional() })),
+  /** Messages to users. */
+  outbox: {
+    name: 'outbox.json',
+    schema: z.array(
+      z.object({
+        key: z.string(),
+        at: z.string(),
+        audience: z.string(),
+        subject: z.string(),
+        message: z.string(),
+        recipients: z.number(),
+      }),
+    ),
     initial: [],
   },
 } as const satisfies Record<string, { name: string; schema: z.ZodType; initial: unknown }>;

@@ -10,6 +10,11 @@ export const SUPABASE_TOKEN = 'sbp_sim-admin';
 /** A project ref for worlds that need only one. */
 export const SUPABASE_PROJECT = 'simulatedsupabaseprj';
 
+/** Users that every rehearsal's project has. */
+export const SUPABASE_USERS: readonly string[] = [1, 2, 3, 4, 5].map(
+  (n) => `5eed0000-0000-4000-8000-00000000000${n}`,
+);
+
 /** A secret key. Its value is not remembered: that of a created key follows from world, project and id. */
 export interface StoredKey {
   readonly id: string;
@@ -26,12 +31,47 @@ export interface LogEntry {
   readonly event_message: string;
 }
 
+export interface StoredUser {
+  readonly id: string;
+  /** ISO 8601, UTC. */
+  bannedUntil: string | null;
+}
+
+export interface StoredObject {
+  readonly path: string;
+  readonly bytes: number;
+  readonly etag: string;
+}
+
+export interface Recovery {
+  /** Between these moments the project can be restored to any one, ISO 8601. Without them it has no such backups. */
+  readonly range?: { readonly earliest: string; readonly latest: string };
+  readonly daily?: readonly { readonly at: string; readonly status: string }[];
+  /** How many looks at the project a restore takes. Default: 2. */
+  readonly looks?: number;
+  /** How many looks pass before a restore shows in the status. Default: 1. */
+  readonly looksBefore?: number;
+  /** Default: ACTIVE_HEALTHY. */
+  readonly endsAs?: 'ACTIVE_HEALTHY' | 'RESTORE_FAILED';
+}
+
 export interface StoredProject {
   readonly keys: StoredKey[];
   /** Digest (SHA-256, hex) of each Edge Function secret, which is also what the vendor answers. */
   readonly secrets: Record<string, string>;
   readonly tables: readonly string[];
   readonly logs: readonly LogEntry[];
+  /** What follows is missing in a state that an older version of the simulator has kept. */
+  users?: StoredUser[];
+  /** When each session was opened, ISO 8601. */
+  sessions?: string[];
+  buckets?: Record<string, readonly StoredObject[]>;
+  recovery?: Recovery;
+  status?: string;
+  /** The restore that is under way, and the looks that are left until it shows and until it ends. */
+  restoring?: { readonly to: string; before: number; left: number } | null;
+  /** The moment that the project was last restored to, ISO 8601. */
+  restoredTo?: string;
 }
 
 export interface SupabaseState {
@@ -50,6 +90,14 @@ export interface SupabaseSeed {
   readonly tables?: readonly string[];
   /** What the API gateway has logged. */
   readonly logs?: readonly LogEntry[];
+  /** Ids (UUIDs) of the users. */
+  readonly users?: readonly string[];
+  /** How many sessions are open. */
+  readonly sessions?: number;
+  /** Buckets of Storage with their objects. */
+  readonly buckets?: Readonly<Record<string, readonly StoredObject[]>>;
+  /** Backups, and how a restore goes. */
+  readonly recovery?: Recovery;
 }
 
 export const initialState = (): SupabaseState => ({ projects: {}, lastKey: 0 });
@@ -70,6 +118,7 @@ export function seedSupabase(
 ): readonly { keyId: string; name: string; value: string }[] {
   const state = stateOf(world);
   const { project, keys = [], secrets = {}, tables = [], logs = [] } = seed;
+  const { users = [], sessions = 0, buckets = {}, recovery = {} } = seed;
   const seeded = keys.map(({ name, value }) => {
     const made = newKey(world, state, project, name);
     const key =
@@ -81,6 +130,11 @@ export function seedSupabase(
     secrets: Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, digest(value)])),
     tables,
     logs,
+    users: users.map((id) => ({ id, bannedUntil: null })),
+    sessions: Array.from({ length: sessions }, () => new Date().toISOString()),
+    buckets: { ...buckets },
+    recovery,
+    status: 'ACTIVE_HEALTHY',
   };
   return seeded.map(({ key, value }) => ({ keyId: key.id, name: key.name, value }));
 }
@@ -110,6 +164,33 @@ export function setSupabaseSecret(world: World, ref: string, name: string, value
 /** SHA-256 (hex) of an Edge Function secret; undefined when it is not set. */
 export function supabaseSecret(world: World, ref: string, name: string): string | undefined {
   return projectOf(world, ref).secrets[name];
+}
+
+/** Ids of the users who can't sign in. */
+export function disabledSupabaseUsers(world: World, ref: string): readonly string[] {
+  const { users = [] } = projectOf(world, ref);
+  return users.filter(({ bannedUntil }) => Date.parse(bannedUntil ?? '') > Date.now()).map(({ id }) => id);
+}
+
+/** How many sessions are open. */
+export function supabaseSessions(world: World, ref: string): number {
+  return projectOf(world, ref).sessions?.length ?? 0;
+}
+
+/** The moment that a project was last restored to, ISO 8601; undefined when it never was. */
+export function supabaseRestoredTo(world: World, ref: string): string | undefined {
+  return projectOf(world, ref).restoredTo;
+}
+
+/** Replaces what a bucket holds; the bucket is made when it is missing. */
+export function setSupabaseBucket(
+  world: World,
+  ref: string,
+  bucket: string,
+  objects: readonly StoredObject[],
+): void {
+  const project = projectOf(world, ref);
+  project.buckets = { ...project.buckets, [bucket]: objects };
 }
 
 const PREFIX_LENGTH = 'sb_secret_'.length + 5;

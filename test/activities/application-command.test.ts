@@ -72,6 +72,18 @@ describe('a command', () => {
     expect(evidence[0]?.stdout).toContain(step.key);
   });
 
+  test('gets no argument for an input that is not given', async () => {
+    const source = `console.log(JSON.stringify({passed: false, failed: process.argv.slice(1)}))`;
+    const app = application({
+      health: program(source, {}, '--', '--environment={environment}', '{checks}'),
+    });
+    expect((await app.health({ checks: ['email'] }, stepContext())).failed).toEqual(['email']);
+    expect((await app.health({ checks: ['email'], environment: 'dr' }, stepContext())).failed).toEqual([
+      '--environment=dr',
+      'email',
+    ]);
+  });
+
   test.each([
     '; rm -rf .',
     '$(touch injected)',

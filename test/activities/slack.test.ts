@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { Systems } from '../../activities/index.js';
 import { escapeMrkdwn } from '../../activities/slack/escape.js';
 import { slack } from '../../activities/slack/http.js';
 import { slackSteps } from '../../activities/slack/steps.js';
@@ -27,7 +26,7 @@ const vendors = useSimulators(slackSimulator);
 
 const client = (more: { token?: string; timeoutMs?: number; baseUrl?: URL } = {}) =>
   slack({ baseUrl: vendors.url('slack'), token: SLACK_SIMULATED_TOKEN, ...more });
-const steps = () => slackSteps({ slack: client() } as Systems);
+const steps = () => slackSteps({ slack: client() });
 
 const posted = () => vendors.world.effects.filter(({ what }) => what === 'message posted');
 const texts = (channel = 'operations') => slackMessages(vendors.world, channel).map(({ text }) => text);

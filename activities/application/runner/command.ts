@@ -151,6 +151,7 @@ function argumentsOf(argv: readonly string[], input: Input, verb: ApplicationVer
     const found = placeholder(argument);
     if (found === undefined) return [argument];
     const value = input[found.field];
+    if (value === undefined) return [];
     return (Array.isArray(value) ? value : [value]).map((item) => {
       const text = String(item);
       if (text.includes('\0'))

@@ -1,34 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
-import { z } from 'zod';
 import type { GithubWay } from '../../../config/application.js';
-import { answer, request } from '../../http.js';
+import { githubCall } from '../../github/call.js';
+import { correlationId, workflowRuns, type WorkflowRun } from '../../github/workflow-runs.js';
 import type { Vault } from '../../vault/contract.js';
 import type { ApplicationCall, ApplicationVerb } from '../contract.js';
 import { revealCurrent } from './secrets.js';
 
-/** https://docs.github.com/en/rest/about-the-rest-api/api-versions */
-const API_VERSION = '2022-11-28';
-/** https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow: at most 1,000 results. */
-const PAGE = { size: 100, most: 10 } as const;
 /** A dispatch whose answer was lost shows up in the list a little later: so often it is looked for. */
 const LOOKS_FOR_LOST = 3;
-
-/** https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run */
-const WorkflowRun = z.object({
-  id: z.number().int(),
-  display_title: z.string(),
-  status: z.string().nullable(),
-  conclusion: z.string().nullable(),
-  html_url: z.string(),
-});
-type WorkflowRun = z.output<typeof WorkflowRun>;
-const WorkflowRuns = z.object({ workflow_runs: z.array(WorkflowRun) });
-/** https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event with `return_run_details` */
-const Dispatched = z.object({ workflow_run_id: z.number().int() });
-
-/** What the workflow must show in its `run-name`, so that a run whose dispatch was not answered is found again. */
-export const correlationId = (key: string): string => `runbook-${key.slice(0, 24)}`;
 
 /**
  * Does a verb by a GitHub Actions workflow: dispatches it once for the step's key and follows the run to its end.
@@ -64,45 +44,22 @@ export async function runGithub(
 }
 
 async function client(verb: ApplicationVerb, way: GithubWay, vault: Vault, call: ApplicationCall) {
-  const what = `application.${verb} by GitHub workflow ${way.workflow}`;
-  const base = `${way.baseUrl}/repos/${way.repository}/actions`;
   const id = correlationId(call.key);
-  const options = {
-    what,
-    headers: {
-      accept: 'application/vnd.github+json',
-      authorization: `Bearer ${await revealCurrent(vault, way.token)}`,
-      'x-github-api-version': API_VERSION,
-      'user-agent': 'runbook',
-    },
+  const runs = workflowRuns({
+    call: githubCall({ baseUrl: new URL(way.baseUrl), token: await revealCurrent(vault, way.token) }),
+    repository: way.repository,
+    workflow: way.workflow,
+    what: `application.${verb} by GitHub workflow ${way.workflow}`,
     signal: call.signal,
     next: `Check that ${way.repository} has the workflow ${way.workflow} with "on: workflow_dispatch" and the input "${way.correlationInput}", and that the token ${way.token} may read and write Actions.`,
-  };
-
-  const get = async (runId: number): Promise<WorkflowRun> =>
-    await answer(WorkflowRun, await request(new URL(`${base}/runs/${runId}`), options), what);
-
-  const list = async (): Promise<WorkflowRun | undefined> => {
-    for (let page = 1; page <= PAGE.most; page += 1) {
-      const query = new URLSearchParams({
-        event: 'workflow_dispatch',
-        per_page: String(PAGE.size),
-        page: String(page),
-      });
-      const url = new URL(`${base}/workflows/${way.workflow}/runs?${query}`);
-      const { workflow_runs: runs } = await answer(WorkflowRuns, await request(url, options), what);
-      const found = runs.find((run) => run.display_title.includes(id));
-      if (found !== undefined || runs.length < PAGE.size) return found;
-    }
-    return undefined;
-  };
+  });
 
   return {
-    get,
+    get: runs.get,
     /** The newest run of this step, looked for so many times. */
     async find(times: number): Promise<WorkflowRun | undefined> {
       for (let look = 1; ; look += 1) {
-        const found = await list();
+        const found = await runs.find(id);
         if (found !== undefined || look >= times) return found;
         call.heartbeat();
         await pause(way.pollSeconds * 1000, undefined, { signal: call.signal });
@@ -113,17 +70,10 @@ async function client(verb: ApplicationVerb, way: GithubWay, vault: Vault, call:
       inputs: Readonly<Record<string, string>>,
       failed: WorkflowRun | undefined,
     ): Promise<WorkflowRun | undefined> {
-      const response = await request(new URL(`${base}/workflows/${way.workflow}/dispatches`), {
-        ...options,
-        method: 'POST',
-        body: { ref: way.ref, inputs: { ...inputs, [way.correlationInput]: id }, return_run_details: true },
-      });
-      if (response.status === 204) {
-        await response.body?.cancel();
-        const found = await list();
-        return found?.id === failed?.id ? undefined : found;
-      }
-      return await get((await answer(Dispatched, response, what)).workflow_run_id);
+      const started = await runs.dispatch(way.ref, { ...inputs, [way.correlationInput]: id });
+      if (started !== undefined) return started;
+      const found = await runs.find(id);
+      return found?.id === failed?.id ? undefined : found;
     },
   };
 }
@@ -131,9 +81,10 @@ async function client(verb: ApplicationVerb, way: GithubWay, vault: Vault, call:
 /** GitHub takes texts only: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#onworkflow_dispatchinputs */
 function inputsOf(way: GithubWay, input: Readonly<Record<string, unknown>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(way.inputs).map(([name, field]) => {
+    Object.entries(way.inputs).flatMap(([name, field]) => {
       const value = input[field];
-      return [name, typeof value === 'string' ? value : JSON.stringify(value)];
+      if (value === undefined) return [];
+      return [[name, typeof value === 'string' ? value : JSON.stringify(value)]];
     }),
   );
 }

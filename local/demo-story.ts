@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto';
+import pc from 'picocolors';
+import type { StoredEntry } from '../activities/ledger/contract.js';
+import { checkRun } from '../activities/ledger/verify-runs.js';
+import { migrate } from '../database/migrate.js';
+import { CAST } from '../simulators/cast.js';
+import { catalogueOf } from '../triggers/catalogue.js';
+import { Context } from '../triggers/cli/context.js';
+import { performRehearsal } from '../triggers/cli/rehearse.js';
+import { clean, columns } from '../triggers/cli/terminal.js';
+import * as workflows from '../workflows/index.js';
+import { dataFolder, startStack, type Stack } from './stack.js';
+
+const RUNBOOK = 'secret-rotation';
+const REHEARSAL = 'OpenAI key, scheduled';
+
+/** Something that must be true of the demo is not. */
+class DemoFailed extends Error {
+  override readonly name = 'DemoFailed';
+}
+
+const say = (line = '') => process.stdout.write(`${line}\n`);
+
+/** Rotates the OpenAI key as a rehearsal, through the real engine, and prints its story. @throws DemoFailed */
+export async function demo(folder = dataFolder('demo')): Promise<void> {
+  const stack = await startStack({
+    dataDir: folder,
+    rehearsal: true,
+    log: (line) => say(pc.dim(line)),
+  });
+  try {
+    await rehearse(stack);
+  } finally {
+    await stack.stop();
+  }
+}
+
+async function rehearse(stack: Stack): Promise<void> {
+  const password = () => randomBytes(24).toString('base64url');
+  const database = await migrate(stack.adminUrl, { appPassword: password(), auditPassword: password() });
+  const env = {
+    ...process.env,
+    DATABASE_URL: database.appUrl,
+    AUDIT_DATABASE_URL: database.auditUrl,
+    TEMPORAL_ADDRESS: stack.temporalAddress,
+    RUNBOOK_LOCAL: '1',
+  };
+  const { stdout, stderr, stdin } = process;
+  // Ctrl-C is not the story's business: it ends the process (signals.ts).
+  const { signal: interrupt } = new AbortController();
+  const context = new Context({ stdout, stderr, stdin, env, interrupt }, catalogueOf(workflows), false);
+  try {
+    const entry = context.catalogue.get(RUNBOOK);
+    const rehearsal = entry?.spec.rehearsals.find(({ name }) => name === REHEARSAL);
+    if (entry === undefined || rehearsal === undefined)
+      throw new DemoFailed(`There is no rehearsal "${REHEARSAL}".`);
+    say(`\n${pc.bold(entry.spec.title)}`);
+    const result = await performRehearsal(context, entry, rehearsal);
+    if (result === undefined) throw new DemoFailed('The demo was stopped.');
+    const names = new Map<string, string>(CAST.map(({ id, name }) => [id, name]));
+    summarise(result.entries, result.wallMs, names);
+    printLedger(result.entries, names);
+    const findings = checkRun(result.entries);
+    if (findings.length > 0) {
+      throw new DemoFailed(
+        `The record of the run is not whole: ${findings.map(({ code }) => code).join(', ')}.`,
+      );
+    }
+    say(pc.dim('\nYour turn: `npm start`, then `npx runbook` in another terminal.'));
+  } finally {
+    await context.services.close();
+  }
+}
+
+/** What the story comes down to, read from the record. */
+function summarise(
+  entries: readonly StoredEntry[],
+  wallMs: number,
+  names: ReadonlyMap<string, string>,
+): void {
+  const at = (what: string, matches: (entry: StoredEntry['entry']) => boolean): StoredEntry['entry'] => {
+    const found = entries.find(({ entry }) => matches(entry));
+    if (found === undefined) throw new DemoFailed(`The record does not show that ${what}.`);
+    return found.entry;
+  };
+  const approved = at('the gate was approved', (e) => e.kind === 'gate.closed' && e.outcome === 'approved');
+  const revoked = at(
+    'the old key was revoked',
+    (e) => e.kind === 'step.outcome' && e.step === 'openai.deleteKey#1' && e.outcome === 'ok',
+  );
+  const hours = (Date.parse(revoked.virtual) - Date.parse(approved.virtual)) / 3_600_000;
+  if (hours < 24)
+    throw new DemoFailed(`The old key was revoked ${hours.toFixed(1)} hours after the approval, not 24.`);
+  const people = approved.kind === 'gate.closed' ? approved.people.map((id) => names.get(id) ?? id) : [];
+  say(
+    `\n${pc.green('✓')} ${pc.bold('old key revoked')} ${hours.toFixed(1)} hours after ${people.join(' and ')} approved it` +
+      `, in ${(wallMs / 1000).toFixed(1)} seconds of ours`,
+  );
+}
+
+/** The run's entries as they are in the ledger; the monitor's looks in between are counted. */
+function printLedger(entries: readonly StoredEntry[], names: ReadonlyMap<string, string>): void {
+  say(`\n${pc.bold('The ledger')}  ${pc.dim(`${entries.length} entries, each hashed (RFC 6962)`)}`);
+  const isLook = ({ entry }: StoredEntry) =>
+    (entry.kind === 'step.intent' || entry.kind === 'step.outcome') && /errorRate#(?!1$|2$)/.test(entry.step);
+  const shown = entries.filter((entry) => !isLook(entry));
+  const rows = shown.map(({ entry, leafHash }) => [
+    leafHash.slice(0, 12),
+    entry.virtual.slice(0, 19),
+    entry.kind,
+    describe(entry, names),
+  ]);
+  for (const [hash = '', virtual = '', kind = '', what = ''] of columns(rows)) {
+    say(`${pc.dim(hash)}  ${pc.dim(virtual)}  ${kind}  ${clean(what)}`);
+  }
+  say(pc.dim(`… and ${entries.length - shown.length} entries of further looks at the error rate`));
+}
+
+function describe(entry: StoredEntry['entry'], names: ReadonlyMap<string, string>): string {
+  const who = 'person' in entry && entry.person !== null ? (names.get(entry.person) ?? entry.person) : '';
+  const subject = ['step', 'gate', 'wait', 'target'].flatMap((field) => {
+    const value = (entry as Readonly<Record<string, unknown>>)[field];
+    return typeof value === 'string' ? [value] : [];
+  });
+  const result = 'outcome' in entry ? [entry.outcome] : [];
+  return [...subject, ...result, who].filter((part) => part !== '').join('  ');
+}
