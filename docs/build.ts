@@ -5,6 +5,7 @@ import { dotted } from '../config/load.js';
 import type { Catalogue, CatalogueEntry } from '../triggers/catalogue.js';
 import type { Plan } from '../workflows/engine/types.js';
 import { coveragePage, runbookPage, runbooksTable, type PlanVariant, type RunbookFacts } from './pages.js';
+import { coveredProcedures } from './covered.js';
 import { readProcedures } from './procedures.js';
 
 const START = '<!-- runbooks:start -->';
@@ -24,7 +25,7 @@ export function buildPages(root: string, catalogue: Catalogue, configuration: Co
   for (const name of existingPages(root)) pages.set(`docs/runbooks/${name}`, undefined);
   for (const facts of all)
     pages.set(`docs/runbooks/${facts.entry.command}.md`, runbookPage(facts, procedures));
-  pages.set('docs/coverage.md', coveragePage(all, procedures));
+  pages.set('docs/coverage.md', coveragePage(coveredProcedures(catalogue)));
   pages.set('README.md', withTable(readOr(join(root, 'README.md'), ''), runbooksTable(all)));
   return pages;
 }
@@ -66,8 +67,15 @@ function factsOf(root: string, entry: CatalogueEntry, configuration: Configurati
     entry,
     variants: [...variants.values()],
     example,
-    source: readOr(join(root, 'workflows', `${command}.ts`), ''),
+    source: sourceOf(root, command),
   };
+}
+
+/** The code of a runbook and of the parts that runbooks share. */
+function sourceOf(root: string, command: string): string {
+  const parts = join(root, 'workflows', 'parts');
+  const files = existsSync(parts) ? readdirSync(parts).map((name) => join(parts, name)) : [];
+  return [join(root, 'workflows', `${command}.ts`), ...files].map((file) => readOr(file, '')).join('\n');
 }
 
 function planOf({ spec }: CatalogueEntry, name: string, input: unknown, configuration: Configuration): Plan {

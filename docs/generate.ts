@@ -6,12 +6,15 @@ import { buildPages, outdated, writePages } from './build.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
+/** The moments in examples follow from it: the pages do not change from day to day. */
+const EXAMPLE_NOW = new Date('2027-01-01T12:00:00Z');
+
 /** `npm run docs` writes the generated pages; with `--check` it only says which ones differ. */
 function main(): number {
   const check = process.argv.includes('--check');
   const pages = buildPages(
     ROOT,
-    catalogueOf(workflows),
+    catalogueOf(workflows, EXAMPLE_NOW),
     openConfiguration(fileURLToPath(new URL('../config', import.meta.url))),
   );
   const different = outdated(ROOT, pages);

@@ -3,6 +3,7 @@ import { verbs } from '../activities/verbs.js';
 import type { VerbInfo } from '../activities/verb-info.js';
 import type { CatalogueEntry } from '../triggers/catalogue.js';
 import type { Plan } from '../workflows/engine/types.js';
+import type { CoveredProcedure } from './covered.js';
 import { citation, type Procedure } from './procedures.js';
 
 /** A plan as it is for some inputs; equal plans are one variant. */
@@ -88,24 +89,19 @@ export function runbooksTable(all: readonly RunbookFacts[]): string {
 }
 
 /** Which procedure of the documents is covered by which runbook. */
-export function coveragePage(all: readonly RunbookFacts[], procedures: readonly Procedure[]): string {
-  const rows = procedures.map((procedure) => ({
-    procedure,
-    runbooks: all.filter(({ entry }) => entry.spec.covers.includes(procedure.id)),
-  }));
+export function coveragePage(rows: readonly CoveredProcedure[]): string {
   const done = rows.filter(({ runbooks }) => runbooks.length > 0).length;
   return [
     GENERATED,
     '# Coverage',
-    `${done} of the ${procedures.length} procedures of the operations documents have a runbook.`,
+    `${done} of the ${rows.length} procedures of the operations documents have a runbook.`,
     table(
       ['Procedure', 'Title', 'Source', 'Runbook'],
-      rows.map(({ procedure, runbooks }) => [
-        procedure.id,
-        procedure.title,
-        citation(procedure),
-        runbooks.map(({ entry }) => `[${entry.command}](runbooks/${entry.command}.md)`).join(', ') ||
-          'not yet',
+      rows.map(({ id, title, citation: source, runbooks }) => [
+        id,
+        title,
+        source,
+        runbooks.map((command) => `[${command}](runbooks/${command}.md)`).join(', ') || 'not yet',
       ]),
     ),
     '',
@@ -147,7 +143,8 @@ function describe({ entry, source }: RunbookFacts, id: string): string {
   const info = verbInfo(id);
   if (info !== undefined) {
     const title = info.title.replace(/\{(\w+)\}/g, '*$1*');
-    return `${title} (\`${id}\`)${info.critical === true && !info.returns ? '; skipping it takes a second person' : ''}`;
+    const undo = info.undoes === true ? 'Only to take it back, when the run is stopped: ' : '';
+    return `${undo}${title} (\`${id}\`)${info.critical === true && !info.returns ? '; skipping it takes a second person' : ''}`;
   }
   if (id.includes('.')) {
     throw new Error(
@@ -159,10 +156,16 @@ function describe({ entry, source }: RunbookFacts, id: string): string {
     review: 'Review afterwards',
     manual: 'Done by a person',
     wait: 'Wait',
+    decide: 'Decision',
+    acknowledge: 'Somebody takes charge',
+    deadline: 'Clock',
+    evidence: 'Evidence',
+    report: 'Report, drafted from the record',
+    child: 'Sub-runbook',
   };
-  const call = new RegExp(`\\.(approve|review|manual|wait)\\(\\s*'${id}'`).exec(source)?.[1];
+  const call = new RegExp(`\\.(${Object.keys(kinds).join('|')})\\(\\s*'${id}'`).exec(source)?.[1];
   const kind =
-    call !== undefined && call in kinds ? kinds[call as keyof typeof kinds] : 'Gate, wait or manual step';
+    call !== undefined && call in kinds ? kinds[call as keyof typeof kinds] : 'Gate, clock or manual step';
   return `${kind}: \`${id}\``;
 }
 

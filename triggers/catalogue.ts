@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RunbookSpec, RunRequest } from '../workflows/engine/types.js';
+import type { DeclaredSpec, RunbookSpec, RunRequest } from '../workflows/engine/types.js';
 import { commandOf } from './run-id.js';
 
 /** A runbook as every surface sees it. */
@@ -14,13 +14,14 @@ export interface CatalogueEntry {
 /** By command. */
 export type Catalogue = ReadonlyMap<string, CatalogueEntry>;
 
-type Runbook = ((request: RunRequest) => Promise<unknown>) & { readonly spec: RunbookSpec };
+type Runbook = ((request: RunRequest) => Promise<unknown>) & { readonly spec: DeclaredSpec };
 
 /**
  * The catalogue of a workflows module: every export that carries a `spec`.
+ * @param now from which the moments in the scripts of rehearsals follow
  * @throws Error naming an export that is no runbook, is not named after its spec, or shares its command
  */
-export function catalogueOf(workflows: Readonly<Record<string, unknown>>): Catalogue {
+export function catalogueOf(workflows: Readonly<Record<string, unknown>>, now = new Date()): Catalogue {
   const entries = new Map<string, CatalogueEntry>();
   for (const [name, exported] of Object.entries(workflows)) {
     if (!isRunbook(exported)) {
@@ -28,7 +29,11 @@ export function catalogueOf(workflows: Readonly<Record<string, unknown>>): Catal
         `workflows/index.ts exports ${name}, which is not a runbook. Export runbook(spec, body) only.`,
       );
     }
-    const { spec } = exported;
+    const { rehearsals, ...declared } = exported.spec;
+    const spec: RunbookSpec = {
+      ...declared,
+      rehearsals: typeof rehearsals === 'function' ? rehearsals(now) : rehearsals,
+    };
     if (spec.name !== name) {
       throw new Error(
         `workflows/index.ts exports ${name}, whose spec is named ${spec.name}. Give both the same name.`,

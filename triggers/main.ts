@@ -16,6 +16,7 @@ async function main(): Promise<void> {
     pool,
     ledger,
     clients: { live: client },
+    starts: { catalogue: installation.catalogue },
     databaseUrl: environment.databaseUrl,
     log,
   });

@@ -7,6 +7,7 @@ import { eventKey, type EntryOf } from '../activities/ledger/entry.js';
 import { REFUSALS } from '../workflows/engine/sentences.js';
 import type { Mode } from '../workflows/engine/types.js';
 import { fromDatabase, INBOX_CHANNEL, read, record, type DatabaseRow, type InboxRow } from './inbox.js';
+import { startLeft, takeLeftStarts, type LeftStarts } from './left-starts.js';
 
 /** Limit of one call to Temporal. */
 const SIGNAL_TIMEOUT_MS = 5_000;
@@ -35,6 +36,8 @@ export interface RelayOptions extends DeliveryOptions {
   /** For LISTEN, which needs a session of its own. Without it rows are found by polling, within a second. */
   readonly databaseUrl?: string;
   readonly log?: RelayLog;
+  /** Starts live runs whose caller died before Temporal was reached. Without it they wait for the same request. */
+  readonly starts?: LeftStarts;
   /** Milliseconds between two looks at the inbox. Default: 1,000. */
   readonly pollMs?: number;
 }
@@ -60,8 +63,9 @@ export async function deliver(options: DeliveryOptions, id: string): Promise<Del
 }
 
 /**
- * Relays rows of the inbox as signals for as long as the process lives. Several relays share the work: a row belongs
- * to one of them for a while, and a row that is relayed twice counts once (the run looks at its id).
+ * Relays rows of the inbox as signals for as long as the process lives, and starts what its caller left. Several
+ * relays share the work: a row belongs to one of them for a while, and a row that is relayed twice counts once (the
+ * run looks at its id).
  */
 export function startRelay(options: RelayOptions): Relay {
   const { log = pino({ name: 'relay' }), pollMs = POLL_MS } = options;
@@ -104,20 +108,31 @@ export function startRelay(options: RelayOptions): Relay {
 }
 
 async function relayBatch(options: RelayOptions, log: RelayLog): Promise<{ taken: number; failed: number }> {
-  const rows = await take(options.pool, Object.keys(options.clients));
+  const { pool, ledger, clients, starts } = options;
+  const { live: client } = clients;
+  const rows = await take(pool, Object.keys(clients));
+  const tasks = rows.map((row) => ({
+    row,
+    act: async (): Promise<unknown> =>
+      row.kind === 'start' ? await record(pool, ledger, row) : await deliverRow(options, row),
+  }));
+  if (starts !== undefined && client !== undefined) {
+    for (const row of await takeLeftStarts(pool, starts)) {
+      tasks.push({ row, act: () => startLeft({ pool, ledger, client }, starts, row) });
+    }
+  }
   const outcomes = await Promise.all(
-    rows.map(async (row) => {
+    tasks.map(async ({ row, act }) => {
       try {
-        if (row.kind === 'start') await record(options.pool, options.ledger, row);
-        else await deliverRow(options, row);
+        await act();
         return true;
       } catch (error) {
         const pause = backoffMs(row.relayAttempts);
         log.warn(
           { inbox: row.id, run: row.run, error: describe(error), pause },
-          'a message waits to be relayed',
+          row.kind === 'start' ? 'a start waits for Temporal' : 'a message waits to be relayed',
         );
-        await options.pool.query(
+        await pool.query(
           `UPDATE engine.inbox SET next_relay_at = clock_timestamp() + $2 * interval '1 millisecond' WHERE id = $1`,
           [row.id, pause],
         );
@@ -125,7 +140,7 @@ async function relayBatch(options: RelayOptions, log: RelayLog): Promise<{ taken
       }
     }),
   );
-  return { taken: rows.length, failed: outcomes.filter((ok) => !ok).length };
+  return { taken: tasks.length, failed: outcomes.filter((ok) => !ok).length };
 }
 
 /** Takes due rows. Messages to one run are relayed one after the other, in the order in which they came. */

@@ -15,7 +15,7 @@ import type { Assurance, Mode, Origin, RunRequest } from '../workflows/engine/ty
 import { TASK_QUEUE } from '../worker/connection.js';
 import { decideAdmission, type AdmissionCode, type AdmissionDecision } from './admission.js';
 import { findRunbook, type Catalogue, type CatalogueEntry } from './catalogue.js';
-import { InboxError, put, read, recordOutcome, type PutResult } from './inbox.js';
+import { InboxError, put, read, recordOutcome, type InboxRow, type PutResult } from './inbox.js';
 import type { Directory } from './people.js';
 import { newRunId } from './run-id.js';
 
@@ -112,10 +112,7 @@ export async function start(options: StartOptions, request: StartRequest): Promi
   if (row?.relayedAt == null) {
     const outcome = await startWorkflow(options, entry, request, message);
     if (outcome !== 'started') return outcome;
-    await options.pool.query(
-      'UPDATE engine.inbox SET relayed_at = clock_timestamp() WHERE id = $1 AND relayed_at IS NULL',
-      [message.id],
-    );
+    await markStarted(options.pool, message.id);
   }
   return {
     started: true,
@@ -124,6 +121,34 @@ export async function start(options: StartOptions, request: StartRequest): Promi
     inboxId: message.id,
     duplicate: message.duplicate,
   };
+}
+
+/**
+ * Starts the run of a stored request whose caller did not come so far: it died, or Temporal was away. Safe to repeat,
+ * also while the caller still tries.
+ * @throws StartUnknown; Error when this version has no such runbook
+ */
+export async function startStored(
+  options: Pick<StartOptions, 'pool' | 'client' | 'catalogue' | 'taskQueue'>,
+  row: Pick<InboxRow, 'id' | 'org' | 'mode' | 'run' | 'runbook' | 'channel' | 'body'>,
+): Promise<void> {
+  const { id, org, mode, run, runbook, channel, body } = row;
+  const entry = findRunbook(options.catalogue, runbook);
+  if (entry === undefined) throw new Error(`Inbox row ${id}: this version has no runbook ${runbook}.`);
+  const outcome = await startWorkflow(
+    { ...options, org, mode },
+    entry,
+    { input: body.input, channel },
+    { id, run },
+  );
+  if (outcome === 'started') await markStarted(options.pool, id);
+}
+
+async function markStarted(pool: Pool, id: string): Promise<void> {
+  await pool.query(
+    'UPDATE engine.inbox SET relayed_at = clock_timestamp() WHERE id = $1 AND relayed_at IS NULL',
+    [id],
+  );
 }
 
 /** What the policy would say of a request at this moment. */
@@ -149,11 +174,14 @@ export async function preview(
   });
 }
 
+type StartTarget = Pick<StartOptions, 'pool' | 'client' | 'org' | 'mode' | 'taskQueue'>;
+type StoredStart = Pick<PutResult, 'id' | 'run'>;
+
 async function startWorkflow(
-  options: StartOptions,
+  options: StartTarget,
   { spec }: CatalogueEntry,
-  request: StartRequest,
-  message: PutResult,
+  request: Pick<StartRequest, 'input' | 'channel'>,
+  message: StoredStart,
 ): Promise<'started' | Extract<StartResult, { started: false }>> {
   const { client, org, mode } = options;
   const argument: RunRequest = { org, input: request.input, inboxId: message.id };
@@ -181,7 +209,8 @@ async function startWorkflow(
     if (error instanceof WorkflowExecutionAlreadyStartedError) return await whoseRun(options, message);
     throw new StartUnknown(
       `${spec.title}: Temporal did not answer, and it is not known whether run ${message.run} started. ` +
-        'Look with `runbook runs`, or ask again with the same request id: it never starts twice.',
+        'If not, it is started as soon as Temporal answers, within the hour. Look with `runbook runs`, or ask again ' +
+        'with the same request id: it never starts twice.',
       { cause: error },
     );
   }
@@ -189,8 +218,8 @@ async function startWorkflow(
 
 /** An earlier attempt of the same request started it, or somebody else took the id. */
 async function whoseRun(
-  { client, pool }: StartOptions,
-  message: PutResult,
+  { client, pool }: StartTarget,
+  message: StoredStart,
 ): Promise<'started' | Extract<StartResult, { started: false }>> {
   const { memo } = await client.withDeadline(Date.now() + START_TIMEOUT_MS, () =>
     client.workflow.getHandle(message.run).describe(),

@@ -28,6 +28,8 @@ export interface WorkerOptions {
   readonly deployment?: string;
   readonly maxCachedWorkflows?: number;
   readonly maxConcurrentActivities?: number;
+  /** How long steps may go on when the worker stops, in milliseconds. Default: 20 seconds. */
+  readonly graceMs?: number;
 }
 
 /** Commands are only compared in a replay. */
@@ -52,8 +54,8 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
     dataConverter: dataConverter(),
     maxCachedWorkflows: options.maxCachedWorkflows ?? 500,
     maxConcurrentActivityTaskExecutions: options.maxConcurrentActivities ?? 100,
-    shutdownGraceTime: GRACE,
-    shutdownForceTime: FORCE,
+    shutdownGraceTime: options.graceMs ?? GRACE,
+    shutdownForceTime: options.graceMs === undefined ? FORCE : options.graceMs * 2,
     ...(versioned
       ? {
           workerDeploymentOptions: {

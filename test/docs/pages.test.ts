@@ -132,6 +132,13 @@ describe('the generated pages', () => {
     expect(page).toContain('- Wait: `overlap`');
   });
 
+  test('a step that only takes something back is marked as such', () => {
+    const plan = () => [{ heading: 'Create', uses: ['openai.createKey', 'openai.discardKey'] }];
+    const page = buildPages(root, catalogue({ plan }), configuration).get('docs/runbooks/sample-rotation.md');
+    expect(page).toContain('- Only to take it back, when the run is stopped: Delete the OpenAI key');
+    expect(page).toMatch(/- Create a new OpenAI key/);
+  });
+
   test('say of every procedure which runbook covers it', () => {
     const coverage = buildPages(root, catalogue(), configuration).get('docs/coverage.md') ?? '';
     expect(coverage).toContain('2 of the 113 procedures');

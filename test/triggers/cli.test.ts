@@ -211,8 +211,15 @@ test('every problem of an input is named at once, by its flag', async () => {
   );
   expect(code).toBe(2);
   expect(err).toContain('--secret: there is no "opnai/api-key". Did you mean "openai/api-key"?');
-  expect(err).toMatch(/--mode: .*"scheduled"\|"emergency"/);
+  expect(err).toMatch(/--mode: must be one of scheduled, emergency/);
   expect(err).toContain('--reason is missing');
+});
+
+test('a plan shows which steps only take something back', async () => {
+  const { catalogue } = await import('../../worker/installation.js');
+  const { out } = await cli(['show', 'secret-rotation'], { catalogue });
+  expect(out).toContain('↺ Only to take it back: Delete the OpenAI key');
+  expect(out).toContain('· Create a new OpenAI key');
 });
 
 test('who acts must be said, and nobody is assumed', async () => {
@@ -335,7 +342,7 @@ test('colours are for a terminal that wants them', async () => {
 
 test('a secret is taken from standard input, stored once, and its value is shown nowhere', async () => {
   const value = 'AIza-canary-0123456789';
-  const argv = ['secret', 'put', 'google/ai-api-key', '--key-id', 'k-7'];
+  const argv = ['secret', 'put', 'google/ai-api-key', '--key-id', 'k-7', '--as', 'Ada'];
   const first = await json<Record<string, unknown>>(argv, { stdin: `${value}\n` });
   expect(first).toMatchObject({
     ref: 'secret://google/ai-api-key@v2',
@@ -350,16 +357,43 @@ test('a secret is taken from standard input, stored once, and its value is shown
   expect(JSON.stringify([first, again, list])).not.toContain(value);
 
   expect((await cli(argv, { stdin: '' })).code).toBe(2);
-  const misplaced = await cli(['secret', 'put', 'SK-LIVE_canary'], { stdin: '' });
+  const misplaced = await cli(['secret', 'put', 'SK-LIVE_canary', '--as', 'Ada'], { stdin: '' });
   expect(misplaced.code).toBe(3);
   expect(misplaced.err).not.toContain('canary');
+});
+
+test('who handed in a secret is on record, once, without a word about its value', async () => {
+  const put = (as: string[], env = {}) =>
+    cli(['secret', 'put', 'google/ai-api-key', ...as], { stdin: 'AIza-recorded-canary', env });
+  expect(await put([])).toMatchObject({ code: 2, err: expect.stringContaining('Say who acts') as string });
+  const { out } = await put(['--as', 'Grace']);
+  const version = Number(/@v(\d+)/.exec(out)?.[1]);
+  await put(['--as', 'Grace']);
+  await put([], { RUNBOOK_LOCAL: '0' });
+  expect(await put(['--as', 'Grace'], { RUNBOOK_LOCAL: '0' })).toMatchObject({ code: 5 });
+  const { ledger, directory } = lab.installation;
+  const entries = (await ledger.read({ org: 'default', run: 'secrets/google/ai-api-key' }))
+    .map(({ entry }) => entry)
+    .filter((entry) => entry.kind === 'secret.stored' && entry.version === version);
+  const common = { kind: 'secret.stored', secret: 'google/ai-api-key', version };
+  expect(entries).toMatchObject([
+    { ...common, person: await directory.personByName('Grace') },
+    { ...common, person: null },
+  ]);
+  expect(JSON.stringify(entries)).not.toMatch(/canary|fingerprint/);
+  expect((await cli(['ledger', 'secrets/google/ai-api-key'])).out).toContain(
+    `Version ${version} of google/ai-api-key was handed in by Grace Hopper`,
+  );
 });
 
 test('a secret that is typed is not echoed, can be corrected, and Ctrl-C stores nothing', async () => {
   const typed = async (keys: string): Promise<Answered & { modes: boolean[] }> => {
     const keyboard = new Keyboard();
     keyboard.write(keys);
-    const answered = await cli(['secret', 'put', 'google/oauth-client-secret'], { stdin: keyboard });
+    const answered = await cli(['secret', 'put', 'google/oauth-client-secret'], {
+      stdin: keyboard,
+      env: { RUNBOOK_AS: 'Ada' },
+    });
     return { ...answered, modes: keyboard.modes };
   };
   const before = await json<[{ versions: unknown[] }]>(['secret', 'list', 'google/oauth-client-secret']);
@@ -368,7 +402,9 @@ test('a secret that is typed is not echoed, can be corrected, and Ctrl-C stores 
   const stored = await typed('GOCSPX-typex\u007fd-canary\r');
   expect(stored).toMatchObject({ code: 0, modes: [true, false] });
   expect(stored.out + stored.err).not.toContain('canary');
-  const again = await cli(['secret', 'put', 'google/oauth-client-secret'], { stdin: 'GOCSPX-typed-canary' });
+  const again = await cli(['secret', 'put', 'google/oauth-client-secret', '--as', 'Ada'], {
+    stdin: 'GOCSPX-typed-canary',
+  });
   expect(again.out).toContain('Stored already');
 });
 
@@ -423,6 +459,18 @@ test('doctor finds a whole installation whole', async () => {
   expect(out).toContain('Postgres');
   expect(out).toContain("can't change the record");
   expect(code).toBe(0);
+});
+
+test('with the stack down the first sentence says so, and what to do', async () => {
+  const env = { DATABASE_URL: undefined, TEMPORAL_ADDRESS: undefined };
+  for (const argv of [['runs'], ['status', 'x'], ['secret', 'list'], ['approve', 'x', 'y', '--as', 'Ada']]) {
+    const { code, err } = await cli(argv, { env });
+    expect(code).toBe(4);
+    expect(err).toMatch(/^The local stack is not running\. Run `npm start`/);
+  }
+  const { code, out } = await cli(['doctor'], { env });
+  expect(code).toBe(1);
+  expect(out).toMatch(/^✗ Environment  The local stack is not running\. Run `npm start`/);
 });
 
 test('doctor names what is missing and what to do', async () => {
@@ -486,7 +534,9 @@ test('`npx runbook` works in the checkout, offline and with an empty cache of np
       npm_config_registry: 'http://127.0.0.1:9/',
     },
   });
-  expect(JSON.parse(stdout)).toMatchObject([{ command: 'secret-rotation' }]);
+  expect((JSON.parse(stdout) as { command: string }[]).map(({ command }) => command)).toContain(
+    'secret-rotation',
+  );
 });
 
 test('a decision is delivered when no relay runs', async () => {
@@ -499,6 +549,31 @@ test('a decision is delivered when no relay runs', async () => {
     await until(run, ({ state }) => state === 'completed');
   } finally {
     relay = startTheRelay();
+  }
+});
+
+test('a run that is over is shown within seconds when no worker has it, and its state is final', async () => {
+  const run = await begin('gate');
+  await gateOpen(run);
+  await cli(['approve', run, 'go', '--as', 'Grace']);
+  await until(run, ({ state }) => state === 'completed');
+  await worker?.stop();
+  worker = undefined;
+  try {
+    const before = performance.now();
+    const over = await picture(run);
+    expect(performance.now() - before).toBeLessThan(6_000);
+    expect(over).toMatchObject({
+      source: 'ledger',
+      state: 'completed',
+      gates: [{ id: 'go', state: 'approved' }],
+    });
+    expect(over).not.toHaveProperty('stale');
+    const { out } = await cli(['status', run]);
+    expect(out).toContain('completed · live');
+    expect(out).not.toContain('what happens now may not be in it');
+  } finally {
+    worker = await startWorker();
   }
 });
 

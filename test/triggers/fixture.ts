@@ -24,6 +24,9 @@ groups:
   approvers: [grace@example.com]
   security: [grace@example.com]
   owners: [grace@example.com]
+  on-call: [ada@example.com]
+  legal: [grace@example.com]
+  executives: [grace@example.com]
 `;
 const SECRETS = `secrets:
   openai/api-key:

@@ -76,13 +76,13 @@ test.each<[string, object, string]>([
   [
     'a reason of 2,001 characters',
     { reason: 'x'.repeat(2_001) },
-    'reason: reason is longer than 2000 characters',
+    'reason: reason is longer than 2000 characters: put the rest behind a link. Correct it',
   ],
-  ['a field that nobody knows', { colour: 'red' }, 'Unrecognized key: "colour"'],
+  ['a field that nobody knows', { colour: 'red' }, 'has colour, which is not known here'],
   [
     'a choice about a gate',
     { kind: 'operate', verdict: undefined, choice: 'explode' },
-    'choice: Invalid option',
+    'choice: must be one of retry, skip',
   ],
   [
     'an evidence of 10,001 characters',

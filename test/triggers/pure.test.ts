@@ -55,7 +55,7 @@ test('the cast of rehearsals has lasting ids and the groups that runbooks ask', 
   expect(new Set(CAST.map(({ id }) => id)).size).toBe(CAST.length);
   const grace = await directory.personByName('grace');
   expect(grace).toBe('p_01J00000000000000000GRACE0');
-  expect(await directory.groupsOf(String(grace))).toEqual(['approvers', 'security']);
+  expect(await directory.groupsOf(String(grace))).toEqual(['approvers', 'security', 'technical-leads']);
   expect(await directory.groupsOf('p_somebody')).toEqual([]);
   expect(await directory.personByName('Nobody')).toBeUndefined();
 });
@@ -101,7 +101,7 @@ test.each<[string, Partial<AdmissionCase>, string, string]>([
     'a wrong input',
     { parsed: schema.safeParse({ secret: 'a', nested: { days: 1.5 } }) },
     'InvalidInput',
-    'secret: Too small: expected string to have >=3 characters; nested.days: Invalid input: expected int',
+    'secret: give at least 3 characters; nested.days: must be a whole number',
   ],
   [
     'a secret that is not configured',

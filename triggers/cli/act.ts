@@ -110,7 +110,8 @@ export async function cancel(context: Context, run: string, { as, reason }: ActF
   );
 }
 
-async function head(context: Context, { title, run, stale }: RunStatus): Promise<void> {
+/** The run that is acted on. */
+export async function head(context: Context, { title, run, stale }: RunStatus): Promise<void> {
   const { colours: c } = context;
   context.say(`${c.bold(await context.sentence(title))}  ${c.dim(clean(run))}`);
   if (stale === true) context.say(c.yellow('No worker answers: this is what the ledger knows.'));
@@ -137,7 +138,7 @@ function unknownTarget(
   );
 }
 
-function withText<T extends Readonly<Record<string, string | undefined>>>(
+export function withText<T extends Readonly<Record<string, string | undefined>>>(
   texts: T,
 ): { [K in keyof T]?: string } {
   const given = Object.entries(texts).filter(([, text]) => text !== undefined);
@@ -145,7 +146,7 @@ function withText<T extends Readonly<Record<string, string | undefined>>>(
 }
 
 /** Evidence: a text, a link, or the content of `@file`; of a file that is long or no text, its hash. */
-function evidenceOf(argument: string): string {
+export function evidenceOf(argument: string): string {
   if (!argument.startsWith('@')) return argument;
   const content = fileOf('--evidence', argument);
   const text = content.toString('utf8');

@@ -31,6 +31,14 @@ const CREDENTIALS: Readonly<Record<VendorName, string>> = {
   netlify: 'NETLIFY_AUTH_TOKEN',
   stripe: 'STRIPE_ADMIN_KEY',
   slack: 'SLACK_BOT_TOKEN',
+  pagerduty: 'PAGERDUTY_ROUTING_KEY',
+  'pagerduty-api': 'PAGERDUTY_API_TOKEN',
+  email: 'RESEND_API_KEY or SMTP_URL, with EMAIL_FROM',
+  sms: 'SMS_WEBHOOK_URL with SMS_WEBHOOK_TOKEN',
+  github: 'GITHUB_TOKEN',
+  cloudflare: 'CLOUDFLARE_API_TOKEN',
+  route53: 'AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY',
+  statuspage: 'STATUSPAGE_API_KEY with STATUSPAGE_PAGE_ID',
 };
 
 /** `doctor`: looks at each part of the set-up, and says what to do. */
@@ -64,8 +72,8 @@ const warn = (part: string, what: string, todo: string): Finding => ({ part, sta
 const fail = (part: string, what: string, todo: string): Finding => ({ part, state: 'fail', what, todo });
 
 const CHECKS: readonly Check[] = [
-  node,
   environment,
+  node,
   configuration,
   database,
   messages,
@@ -98,7 +106,7 @@ function environment(context: Context): Finding[] {
       ),
     ];
   } catch (error) {
-    return [fail('Environment', messageOf(error), 'The parts that it names can only be looked at then.')];
+    return [fail('Environment', messageOf(error), 'Most parts can only be looked at then.')];
   }
 }
 

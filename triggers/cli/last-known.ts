@@ -1,12 +1,18 @@
 import type { LedgerEntry } from '../../activities/ledger/entry.js';
 import type {
+  ChildStatus,
+  DeadlineStatus,
+  DecisionStatus,
+  EvidenceStatus,
   GateStatus,
+  LockStatus,
   Mode,
   QuestionStatus,
   RunStatus,
   StepStatus,
   WaitStatus,
 } from '../../workflows/engine/types.js';
+import { parseRunId } from '../run-id.js';
 import type { Execution } from './run-status.js';
 import { stepTitle, verbOf } from './titles.js';
 
@@ -30,13 +36,22 @@ export function lastKnown({ entries, execution, now, ...identity }: KnownFacts):
   const waits = new Map<string, Writable<WaitStatus>>();
   const questions = new Map<string, Writable<QuestionStatus> & { groups: string[] }>();
   const notes = new Set<string>();
-  const known: Writable<Pick<RunStatus, 'state' | 'origin' | 'requesters' | 'planDigest'>> & {
+  const decisions: DecisionStatus[] = [];
+  const deadlines = new Map<string, Writable<DeadlineStatus>>();
+  const evidence: EvidenceStatus[] = [];
+  const children = new Map<string, Writable<ChildStatus>>();
+  const locks = new Map<string, LockStatus>();
+  const known: Writable<
+    Pick<RunStatus, 'state' | 'origin' | 'requesters' | 'planDigest' | 'severity' | 'inCharge'>
+  > & {
     closedAt?: string;
   } = {
     state: 'admitting',
     origin: null,
     requesters: [],
     planDigest: null,
+    severity: null,
+    inCharge: null,
   };
   let isUndoing = false;
 
@@ -48,6 +63,7 @@ export function lastKnown({ entries, execution, now, ...identity }: KnownFacts):
           origin: entry.origin,
           requesters: entry.requesters,
           planDigest: entry.planDigest,
+          inCharge: entry.requesters[0] ?? null,
         });
         break;
       case 'run.refused':
@@ -155,7 +171,78 @@ export function lastKnown({ entries, execution, now, ...identity }: KnownFacts):
       case 'undo.ended':
         isUndoing = false;
         break;
+      case 'decision.made':
+        decisions.push({
+          id: entry.decision,
+          question: '',
+          option: entry.option,
+          by: entry.person,
+          at: entry.virtual,
+        });
+        break;
+      case 'charge.taken':
+        known.inCharge = entry.person;
+        break;
+      case 'severity.set':
+        known.severity = entry.severity;
+        break;
+      case 'deadline.started':
+        deadlines.set(entry.deadline, {
+          id: entry.deadline,
+          what: '',
+          from: entry.from,
+          due: entry.due,
+          state: 'running',
+        });
+        break;
+      case 'deadline.missed':
+      case 'deadline.ended': {
+        const state = entry.kind === 'deadline.missed' ? 'missed' : entry.outcome;
+        const deadline = deadlines.get(entry.deadline);
+        if (deadline !== undefined) Object.assign(deadline, { state, endedAt: entry.virtual });
+        break;
+      }
+      case 'evidence.kept':
+        evidence.push({
+          id: entry.evidence,
+          what: entry.evidence,
+          source: 'file',
+          hash: entry.sha256,
+          at: entry.virtual,
+        });
+        break;
+      case 'child.started':
+        children.set(entry.child, {
+          id: entry.child.slice(entry.run.length + 1),
+          run: entry.child,
+          runbook: entry.sub,
+          state: 'open',
+          startedAt: entry.virtual,
+        });
+        break;
+      case 'secret.stored':
+        break;
+      case 'child.ended': {
+        const child = children.get(entry.child);
+        if (child !== undefined) Object.assign(child, { state: entry.outcome, closedAt: entry.virtual });
+        break;
+      }
+      case 'lock.waiting':
+        locks.set(entry.resource, {
+          resource: entry.resource,
+          state: 'waiting',
+          since: entry.virtual,
+          heldBy: entry.holder,
+        });
+        break;
+      case 'lock.acquired':
+      case 'lock.released': {
+        const state = entry.kind === 'lock.acquired' ? 'held' : 'released';
+        locks.set(entry.resource, { resource: entry.resource, state, since: entry.virtual });
+        break;
+      }
       case 'step.evidence':
+      case 'deadline.reminded':
       case 'gate.reminded':
       case 'question.reminded':
         break;
@@ -184,10 +271,21 @@ export function lastKnown({ entries, execution, now, ...identity }: KnownFacts):
     gates: [...gates.values()],
     waits: [...waits.values()],
     questions: [...questions.values()],
+    decisions,
+    deadlines: [...deadlines.values()],
+    evidence,
+    children: [...children.values()],
+    locks: [...locks.values()],
+    parent: parentOf(identity.run),
     undo: [],
     notes: notes.size,
     stale: true,
   };
+}
+
+function parentOf(run: string): string | null {
+  const parts = parseRunId(run);
+  return parts === undefined || parts.children.length === 0 ? null : run.slice(0, run.lastIndexOf('.'));
 }
 
 /** A step with a changed input is the same step. */

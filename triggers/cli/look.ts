@@ -78,7 +78,12 @@ export function show(
         context.say(`   ${kinds.symbol(id, c)} ${kinds.word(id)}: ${clean(id)}`);
       } else {
         const critical = info.critical === true ? c.dim(' (skipping it takes a second person)') : '';
-        context.say(`   ${c.dim('·')} ${clean(stepTitle(id, undefined, input))}${critical}`);
+        const title = clean(stepTitle(id, undefined, input));
+        context.say(
+          info.undoes === true
+            ? `   ${c.magenta('↺')} ${c.dim(`Only to take it back: ${title}`)}${critical}`
+            : `   ${c.dim('·')} ${title}${critical}`,
+        );
       }
     }
   });

@@ -5,6 +5,7 @@ import { CHOICES, type ActFlags, type OperateFlags } from './act.js';
 import type { Context } from './context.js';
 import { CliError, EXIT, EXIT_CODES, type ExitCode } from './exit.js';
 import { addInputFlags } from './flags.js';
+import { addIncidentCommands, addOverviewCommands } from './incident-commands.js';
 import { didYouMean } from './nearest.js';
 import type { RunsFlags } from './runs.js';
 
@@ -175,6 +176,8 @@ export function buildProgram(catalogue: Catalogue, { run, out }: ProgramHooks): 
       await run(options, async (context) => (await import('./act.js')).cancel(context, id, options));
     });
 
+  addIncidentCommands(command, { run });
+
   perRunbook(
     'rehearse',
     'run a runbook where systems, people and time are simulated',
@@ -194,14 +197,17 @@ export function buildProgram(catalogue: Catalogue, { run, out }: ProgramHooks): 
     async (context, entry) => (await import('./look.js')).rehearsals(context, entry),
   );
 
+  addOverviewCommands(command, { run }, wholeNumber);
+
   const secret = command('secret', 'values in the vault').helpCommand(false);
   secret
     .command('put')
     .description('hand in a value: typed without being shown, or from standard input; never an argument')
     .argument('<name>', 'id in config/secrets.yaml')
     .option('--key-id <id>', "the vendor's id of the key, by which it can be revoked")
+    .option(...AS)
     .action(async (name: string, _, self: Command) => {
-      const options = self.optsWithGlobals<{ keyId?: string } & Options>();
+      const options = self.optsWithGlobals<{ keyId?: string; as?: string } & Options>();
       await run(options, async (context) => (await import('./secret.js')).putSecret(context, name, options));
     });
   secret

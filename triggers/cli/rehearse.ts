@@ -2,7 +2,9 @@ import type { Client } from '@temporalio/client';
 import type * as Sdk from '@temporalio/worker';
 import type { Rehearsal } from '../../workflows/engine/types.js';
 import type { RehearsalHooks, RehearsalResult } from '../../worker/rehearsal/index.js';
+import { CAST } from '../../simulators/cast.js';
 import type { CatalogueEntry } from '../catalogue.js';
+import { storeDrill } from '../drills.js';
 import type { Context } from './context.js';
 import { CliError, EXIT, type ExitCode } from './exit.js';
 import { checkInput, givenInput } from './flags.js';
@@ -80,12 +82,34 @@ export async function performRehearsal(
       simulators: servers,
     });
     closers.push(() => host.close());
-    return await runScript(context, client, rehearsal, RehearsalFailed, (hooks) =>
+    const result = await runScript(context, client, rehearsal, RehearsalFailed, (hooks) =>
       host.rehearse(entry, rehearsal, hooks),
     );
+    if (result !== undefined) await keepReport(context, entry, rehearsal.name, result);
+    return result;
   } finally {
     for (const close of closers.reverse()) await close().catch(() => undefined);
   }
+}
+
+/** Stores the report of the drill, for `drills`. */
+async function keepReport(
+  context: Context,
+  { spec }: CatalogueEntry,
+  rehearsal: string,
+  result: RehearsalResult,
+): Promise<void> {
+  const { drillReport, drillMarkdown } = await import('../../worker/rehearsal/drill-report.js');
+  const { pool, org } = context.services;
+  const report = drillReport(spec.name, rehearsal, result);
+  const id = await storeDrill(
+    pool,
+    org,
+    report,
+    drillMarkdown(report, (person) => CAST.find((member) => member.id === person)?.name ?? person),
+  );
+  context.hint(`Stored as drill ${id}: \`runbook drill ${id}\` prints the report.`);
+  context.event({ drill: id });
 }
 
 type Failure = abstract new (...args: never[]) => Error;

@@ -13,7 +13,7 @@ import { clean, coloursFor, jsonLine, type Io } from './terminal.js';
 /** gRPC: DEADLINE_EXCEEDED, UNAVAILABLE. https://grpc.io/docs/guides/status-codes/ */
 const NO_ANSWER = [4, 14];
 /** How long a command may take to end in its own way. */
-const ENDS_WITHIN_MS = 15_000;
+const ENDS_WITHIN_MS = 4_000;
 
 /**
  * Runs one command line.

@@ -161,7 +161,7 @@ export async function ledger(context: Context, run: string): Promise<void> {
   else {
     const [first, last] = [entries[0]?.appendedAt ?? '', entries.at(-1)?.appendedAt ?? ''];
     context.hint(
-      `${entries.length} entries, ${time(first)} to ${time(last)}. Left: the first digits of each entry's hash; --json shows them whole.`,
+      `${entries.length} ${entries.length === 1 ? 'entry' : 'entries'}, ${time(first)} to ${time(last)}. Left: the first digits of each entry's hash; --json shows them whole.`,
     );
   }
   context.document(

@@ -2,20 +2,25 @@ import { loadVaultKeys } from '../../activities/vault/keys.js';
 import type { SecretVersion } from '../../activities/vault/contract.js';
 import { isSecretName } from '../../activities/vault/ref.js';
 import { openVault } from '../../worker/vault.js';
+import { eventKey, type EntryOf } from '../../activities/ledger/entry.js';
 import type { Context } from './context.js';
 import { CliError, EXIT } from './exit.js';
 import { didYouMean } from './nearest.js';
+import { actor } from './person.js';
 import { clean, columns, fromNow, type Io } from './terminal.js';
 
 /** `secret put NAME`: takes a value from standard input, never from the command line. */
 export async function putSecret(
   context: Context,
   name: string,
-  flags: { readonly keyId?: string },
+  flags: { readonly keyId?: string; readonly as?: string },
 ): Promise<void> {
   const { services, colours: c } = context;
   const { pool, environment } = services;
   assertKnown(context, name);
+  // Elsewhere than on the local stack nobody is believed a name: there it is whoever may log in to the host.
+  const isHost = !environment.local && flags.as === undefined;
+  const { person } = isHost ? { person: null } : await actor(context, flags.as);
   const keys = await loadVaultKeys(environment.vault);
   const vault = await openVault(environment, pool);
   const value = await readValue(context, name);
@@ -41,6 +46,7 @@ export async function putSecret(
         'and a version never changes. Nothing was stored.',
     );
   }
+  await recordStored(context, name, version, person);
   const isFirst = before.every(({ state }) => state !== 'current') && version.state === 'pending';
   if (isFirst) await vault.promote(version.ref);
   const { ref, fingerprint, vendorId } = version;
@@ -50,6 +56,21 @@ export async function putSecret(
   if (state === 'pending')
     context.hint('A run that waits for it takes it over; until then the current version stays in use.');
   context.document({ name, ref, fingerprint, keyId: vendorId, state, stored: isNew });
+}
+
+/** Who handed in which version. Repeated by the next `secret put` of the same value when it could not be written. */
+async function recordStored(
+  { services }: Context,
+  name: string,
+  { version, createdAt }: SecretVersion,
+  person: string | null,
+): Promise<void> {
+  const { ledger, org } = services;
+  const entry: EntryOf<'secret.stored'> = {
+    ...{ v: 1, kind: 'secret.stored', org, mode: 'live', run: `secrets/${name}`, runbook: 'vault' },
+    ...{ at: new Date().toISOString(), virtual: createdAt, secret: name, version, person },
+  };
+  await ledger.append([{ eventKey: eventKey(entry), entry }]);
 }
 
 /** `secret list [NAME]`: versions, without their values. */

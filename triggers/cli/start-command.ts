@@ -89,6 +89,7 @@ function exitOf(code: StartRefusal): ExitCode {
     case 'UnknownPerson':
     case 'AssuranceNotAccepted':
     case 'MayNotStart':
+    case 'Locked':
     case 'DedupeKeyReused':
     case 'RunIdTaken':
       return EXIT.refused;

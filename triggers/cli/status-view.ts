@@ -1,14 +1,27 @@
-import type { GateStatus, PlanSection, RunStatus, StepStatus } from '../../workflows/engine/types.js';
+import type {
+  GateStatus,
+  PlanSection,
+  QuestionKind,
+  RunStatus,
+  StepStatus,
+} from '../../workflows/engine/types.js';
+import type { Picture, TimedWait } from './run-status.js';
+import { partLines } from './status-parts.js';
 import { clean, fromNow, time, type Colours } from './terminal.js';
 import type { Names } from './timeline.js';
 
 /** The people whose names a picture needs. */
 export function peopleOf(status: RunStatus): string[] {
-  return [...status.requesters, ...status.gates.flatMap(({ approvals }) => approvals)];
+  return [
+    ...status.requesters,
+    ...(status.inCharge === null ? [] : [status.inCharge]),
+    ...status.decisions.map(({ by }) => by),
+    ...status.gates.flatMap(({ approvals }) => approvals),
+  ];
 }
 
 /** The picture of a run, for people. */
-export function statusLines(status: RunStatus, names: Names, c: Colours): string[] {
+export function statusLines(status: Picture, names: Names, c: Colours): string[] {
   const lines = header(status, names, c);
   if (status.stale === true) {
     lines.push(
@@ -17,8 +30,13 @@ export function statusLines(status: RunStatus, names: Names, c: Colours): string
         'No worker answers: this is what the ledger knows. Texts are missing, and what happens now may not be in it.',
       ),
     );
+  } else if (status.source === 'ledger') {
+    lines.push(
+      '',
+      c.dim('The run is over. No worker answers, so this is told from the ledger: texts are missing.'),
+    );
   }
-  lines.push('', ...progress(status, c), ...waiting(status, names, c));
+  lines.push('', ...progress(status, c), ...partLines(status, names, c), ...waiting(status, names, c));
   if (status.undo.length > 0) {
     lines.push('', c.bold('Would be taken back if the run ended now'));
     lines.push(...status.undo.map((what) => `  ↺ ${clean(what)}`));
@@ -33,6 +51,10 @@ function header(status: RunStatus, names: Names, c: Colours): string[] {
   const facts = [
     stateText(state, c),
     mode === 'rehearsal' ? c.magenta('rehearsal') : 'live',
+    ...(status.severity === null ? [] : [c.bold(status.severity)]),
+    ...(status.inCharge === null || status.requesters.includes(status.inCharge)
+      ? []
+      : [`in charge: ${clean(names(status.inCharge))}`]),
     [by, origin === null ? '' : `(${origin})`].filter((part) => part !== '').join(' '),
     `started ${time(startedAt)}, ${fromNow(startedAt, now)}`,
     closedAt === undefined ? '' : `ended ${time(closedAt)}`,
@@ -59,10 +81,11 @@ export function stateText(state: string, c: Colours): string {
 }
 
 /** The plan with what was done of it. A step belongs to the first section, from the current one on, that names it. */
-function progress(status: RunStatus, c: Colours): string[] {
+function progress(status: Picture, c: Colours): string[] {
   const { plan, steps, gates, waits, state } = status;
   const done = plan.map((): string[] => []);
   const elsewhere: string[] = [];
+  const takenBack: string[] = [];
   let current = 0;
   const place = (id: string, line: string): void => {
     const verb = id
@@ -74,20 +97,14 @@ function progress(status: RunStatus, c: Colours): string[] {
     const index = next === -1 && plan.some(({ uses }) => uses.includes(verb)) ? current : next;
     const isUndo = id.startsWith('undo/');
     if (!isUndo && index > current) current = index;
-    (isUndo ? elsewhere : (done[index] ?? elsewhere)).push(line);
+    (isUndo ? takenBack : (done[index] ?? elsewhere)).push(line);
   };
   const happened = [
     ...steps.map((step) => ({ at: step.startedAt, id: step.id, line: stepLine(step, c) })),
     ...gates.map((gate) => ({ at: gate.openedAt, id: gate.id, line: gateLine(gate, c) })),
+    ...waits.map((wait) => ({ at: wait.startedAt ?? status.now, id: wait.id, line: waitLine(wait, c) })),
   ].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
   for (const { id, line } of happened) place(id, line);
-  for (const wait of waits) {
-    const text = `${wait.why === '' ? wait.id : clean(wait.why)}, until ${time(wait.until)}`;
-    place(
-      wait.id,
-      `${c.cyan('◷')} ${wait.state === 'waiting' ? text : `${text} ${c.dim(`(${wait.state})`)}`}`,
-    );
-  }
   const isOver = state === 'completed';
   const sections = plan.flatMap((section, index) => {
     const symbol = index < current || isOver ? c.green('✓') : index === current ? c.cyan('▸') : c.dim('·');
@@ -97,14 +114,14 @@ function progress(status: RunStatus, c: Colours): string[] {
       ...(done[index] ?? []).map((line) => `     ${line}`),
     ];
   });
-  return plan.length === 0
-    ? elsewhere.map((line) => `  ${line}`)
-    : [
-        ...sections,
-        ...(elsewhere.length === 0
-          ? []
-          : ['', c.bold('Taken back'), ...elsewhere.map((line) => `  ${line}`)]),
-      ];
+  const part = (heading: string, lines: readonly string[]): string[] =>
+    lines.length === 0 ? [] : ['', c.bold(heading), ...lines.map((line) => `  ${line}`)];
+  return [
+    ...(plan.length === 0
+      ? elsewhere.map((line) => `  ${line}`)
+      : [...sections, ...part('Besides the plan', elsewhere)]),
+    ...part('Taken back', takenBack),
+  ];
 }
 
 export function sectionTitle({ heading }: PlanSection, index: number): string {
@@ -126,6 +143,20 @@ function stepLine({ title, state, undo }: StepStatus, c: Colours): string {
     case 'failed':
     case 'aborted':
       return `${c.red('✗')} ${clean(title)} ${c.red(`(${state})`)}`;
+    default:
+      return state satisfies never;
+  }
+}
+
+function waitLine({ id, why, until, state, endedAt = until }: TimedWait, c: Colours): string {
+  const text = `${c.cyan('◷')} ${clean(why === '' ? id : why)}`;
+  switch (state) {
+    case 'waiting':
+      return `${text}, until ${time(until)}`;
+    case 'over':
+      return `${text} ${c.dim(`(over since ${time(endedAt)})`)}`;
+    case 'cut short':
+      return `${text} ${c.dim(`(cut short at ${time(endedAt)} instead of ${time(until)})`)}`;
     default:
       return state satisfies never;
   }
@@ -155,12 +186,12 @@ function waiting(status: RunStatus, names: Names, c: Colours): string[] {
   for (const gate of gates.filter(({ state }) => state === 'open')) {
     lines.push(...gateFacts(gate, now, names, c), ...gateCommands(run, gate.id, c));
   }
-  for (const { id, kind, what, problem, groups, choices, needsResult } of questions) {
+  for (const { id, kind, what, problem, groups, choices, options, needsResult } of questions) {
     const who = groups.length === 0 ? '' : c.dim(` asked of ${groups.join(', ')}`);
     lines.push(`  ${c.yellow('?')} ${c.bold(clean(id))}  ${kind}${who}`, `      ${clean(what)}`);
     if (problem !== undefined) lines.push(`      ${c.red(clean(problem))}`);
     const result = needsResult ? c.dim(' (done needs --result)') : '';
-    lines.push(`      ${c.dim(`runbook operate ${run} '${id}' ${choices.join('|')}`)}${result}`);
+    lines.push(`      ${c.dim(answerCommand(run, id, kind, options ?? choices))}${result}`);
   }
   for (const { id, why, until } of waits.filter(({ state }) => state === 'waiting')) {
     lines.push(
@@ -189,4 +220,21 @@ export function gateFacts(gate: GateStatus, now: string, names: Names, c: Colour
 
 export function gateCommands(run: string, gate: string, c: Colours): string[] {
   return [c.dim(`      runbook approve ${run} ${gate} | runbook decline ${run} ${gate} --reason TEXT`)];
+}
+
+/** The command that answers a question. */
+function answerCommand(run: string, id: string, kind: QuestionKind, choices: readonly string[]): string {
+  switch (kind) {
+    case 'decision':
+      return `runbook decide ${run} ${id} ${choices.map((choice) => (/\s/.test(choice) ? `'${choice}'` : choice)).join('|')}`;
+    case 'acknowledgement':
+      return `runbook acknowledge ${run} ${id}`;
+    case 'justification':
+      return `runbook justify ${run} ${id} --reason TEXT`;
+    case 'failed step':
+    case 'manual step':
+      return `runbook operate ${run} '${id}' ${choices.join('|')}`;
+    default:
+      return kind satisfies never;
+  }
 }

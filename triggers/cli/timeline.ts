@@ -1,4 +1,5 @@
 import type { LedgerEntry } from '../../activities/ledger/entry.js';
+import type { MessageKind, QuestionKind } from '../../workflows/engine/types.js';
 import { clean, duration, elapsed, time, type Colours } from './terminal.js';
 import { NO_TEXTS, stepTitle, VERBS, type Texts, type Verbs } from './titles.js';
 
@@ -175,7 +176,7 @@ function sentence(entry: LedgerEntry, names: Names, verbs: Verbs, options: Forma
     }
     case 'question.asked': {
       const choices = entry.choices.join(', ');
-      const what = entry.question === 'manual step' ? 'To do' : 'Failed';
+      const what = ASKED[entry.question];
       return { symbol: '?', tone: 'asks', text: `${what}: ${question(entry.target)} (${choices})` };
     }
     case 'question.reminded':
@@ -202,23 +203,88 @@ function sentence(entry: LedgerEntry, names: Names, verbs: Verbs, options: Forma
         text: `Taking back what was done (${count} ${count === 1 ? 'thing' : 'things'})`,
       };
     }
+    case 'secret.stored': {
+      const by = entry.person === null ? 'somebody at the host' : who(entry.person);
+      return {
+        symbol: '●',
+        tone: 'good',
+        text: `Version ${entry.version} of ${entry.secret} was handed in by ${by}`,
+      };
+    }
     case 'undo.ended':
       return entry.outcome === 'undone'
         ? { symbol: '↺', tone: 'undoes', text: 'Everything was taken back' }
         : { symbol: '✗', tone: 'bad', text: 'Taking back stopped before its end' };
+    case 'decision.made':
+      return {
+        symbol: '✓',
+        tone: 'good',
+        text: `${who(entry.person)} decided ${question(entry.decision)}: ${entry.option}`,
+      };
+    case 'charge.taken':
+      return { symbol: '→', tone: 'plain', text: `${who(entry.person)} is in charge` };
+    case 'severity.set':
+      return { symbol: '→', tone: 'plain', text: `The severity is ${entry.severity}` };
+    case 'deadline.started':
+      return { symbol: '⧗', tone: 'waits', text: `Clock ${entry.deadline}: due ${until(entry.due)}` };
+    case 'deadline.reminded':
+      return { symbol: '⧗', tone: 'quiet', text: `Reminder: clock ${entry.deadline}` };
+    case 'deadline.missed':
+      return { symbol: '✗', tone: 'bad', text: `Clock ${entry.deadline} was missed` };
+    case 'deadline.ended':
+      return {
+        symbol: '⧗',
+        tone: entry.outcome === 'met' ? 'good' : 'quiet',
+        text: `Clock ${entry.deadline}: ${entry.outcome}`,
+      };
+    case 'evidence.kept':
+      return {
+        symbol: '→',
+        tone: 'plain',
+        text: `Kept as evidence: ${entry.evidence} (${entry.sha256.slice(0, 12)})`,
+      };
+    case 'lock.waiting':
+      return {
+        symbol: '◷',
+        tone: 'waits',
+        text: `Waiting until ${entry.holder} has released ${entry.resource}`,
+      };
+    case 'lock.acquired':
+      return { symbol: '→', tone: 'quiet', text: `No other run touches ${entry.resource} now` };
+    case 'lock.released':
+      return { symbol: '→', tone: 'quiet', text: `${entry.resource} is free again` };
+    case 'child.started':
+      return { symbol: '→', tone: 'plain', text: `Started ${entry.child}` };
+    case 'child.ended':
+      return {
+        symbol: entry.outcome === 'completed' ? '✓' : '✗',
+        tone: entry.outcome === 'completed' ? 'good' : 'bad',
+        text: `${entry.child}: ${entry.outcome}`,
+      };
     default:
       return entry satisfies never;
   }
 }
 
 const ACTS: {
-  readonly [K in 'decide' | 'operate' | 'note' | 'cancel' | 'start']: (choice: string) => string;
+  readonly [K in MessageKind | 'start']: (choice: string) => string;
 } = {
   start: () => 'asked for this run',
   decide: (verdict) => (verdict === 'decline' ? 'declines' : 'approves'),
   operate: (choice) => `chooses ${choice}`,
   note: () => 'noted',
   cancel: () => 'cancels the run',
+  evidence: () => 'sends in evidence',
+  'hand-over': () => 'hands the run over',
+  severity: () => 'changes the severity',
+};
+
+const ASKED: { readonly [K in QuestionKind]: string } = {
+  'failed step': 'Failed',
+  'manual step': 'To do',
+  decision: 'To decide',
+  acknowledgement: 'To acknowledge',
+  justification: 'To justify',
 };
 
 /** The people that an entry names. */

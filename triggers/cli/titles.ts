@@ -2,9 +2,12 @@ import { verbs } from '../../activities/verbs.js';
 import type { VerbInfo } from '../../activities/verb-info.js';
 import { fillTitle } from '../../workflows/engine/sentences.js';
 import type { RunStatus } from '../../workflows/engine/types.js';
+import type { Picture } from './run-status.js';
 
 /** Titles of verbs, by system and name. */
-export type Verbs = Readonly<Record<string, Readonly<Record<string, Pick<VerbInfo, 'title' | 'critical'>>>>>;
+export type Verbs = Readonly<
+  Record<string, Readonly<Record<string, Pick<VerbInfo, 'title' | 'critical' | 'undoes'>>>>
+>;
 export const VERBS: Verbs = verbs;
 
 /** `undo/netlify.setVariable#2~r3` and `netlify.setVariable` name the same verb. */
@@ -38,7 +41,7 @@ export const NO_TEXTS: Texts = {
 };
 
 /** A collection of texts that grows with every status it is shown: an answered question is in no later one. */
-export function textsOf(): Texts & { learn(status: RunStatus): void } {
+export function textsOf(): Texts & { learn(status: RunStatus & Partial<Pick<Picture, 'source'>>): void } {
   const known = {
     steps: new Map<string, string>(),
     gates: new Map<string, string>(),
@@ -51,7 +54,7 @@ export function textsOf(): Texts & { learn(status: RunStatus): void } {
     wait: (id) => known.waits.get(id),
     question: (id) => known.questions.get(id) ?? known.steps.get(id),
     learn: (status) => {
-      if (status.stale === true) return;
+      if (status.source === 'ledger') return;
       for (const { id, title } of status.steps) known.steps.set(id, title);
       for (const { id, question } of status.gates) known.gates.set(id, question);
       for (const { id, why } of status.waits) known.waits.set(id, why);

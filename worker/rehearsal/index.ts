@@ -31,6 +31,9 @@ export { RehearsalFailed } from './session.js';
 /** Who starts rehearsals: a member of the cast that is in the group of operators. */
 const STARTER = 'Ada';
 
+/** How long steps of a rehearsal that is stopped may go on: nothing real depends on them. */
+const GRACE_MS = 1_000;
+
 export interface RehearsalServices {
   readonly client: Client;
   readonly connection: NativeConnection;
@@ -61,6 +64,10 @@ export interface RehearsalResult {
   readonly world: World;
   readonly answers: readonly GivenAnswer[];
   readonly entries: readonly StoredEntry[];
+  /** Entries of its children and theirs. */
+  readonly partEntries: readonly StoredEntry[];
+  /** What the run returned; undefined when it was not completed. */
+  readonly output: unknown;
   /** Real time, in milliseconds. */
   readonly wallMs: number;
   /** How far the run's own clock went, in milliseconds. */
@@ -101,6 +108,7 @@ export class RehearsalHost {
       bundle,
       redactor,
       versioned: false,
+      graceMs: GRACE_MS,
       maxConcurrentActivities: services.maxConcurrentActivities ?? 50,
       services: {
         pool,
@@ -111,9 +119,11 @@ export class RehearsalHost {
         directory,
         acceptedAssurances: ['claimed', 'slack', 'token', 'step-up'],
         stepsFor: (run) => sessionOf(run).steps,
+        temporal: client,
+        lockScope: rootOf,
         announce: async (identity, notice, key) => {
           await tell(identity, notice, key).catch(() => undefined);
-          await sessionOf(identity.run).onNotice(notice);
+          await sessionOf(identity.run).onNotice(identity.run, notice);
         },
       },
     });
@@ -142,12 +152,12 @@ export class RehearsalHost {
     await seedWorld(world, vault, inventory, rehearsal.world);
     for (const fault of rehearsal.faults ?? []) world.fail(fault);
     await hooks.prepare?.(world, vault);
-    const send = async (message: SentMessage): Promise<void> => {
+    const send = async (target: string, message: SentMessage): Promise<void> => {
       const { id } = await put(pool, ledger, {
         ...message,
         org,
         mode: 'rehearsal',
-        run,
+        run: target,
         runbook: entry.spec.name,
         assurance: 'claimed',
         channel: 'rehearsal',
@@ -220,6 +230,8 @@ export class RehearsalHost {
         world,
         answers: session.answers,
         entries,
+        partEntries: await this.entriesOfChildren(entries),
+        output: outcome === 'completed' ? await handle.result() : undefined,
         wallMs: Date.now() - startedAt,
         virtualMs: Math.max(...virtual) - Math.min(...virtual),
       };
@@ -232,6 +244,16 @@ export class RehearsalHost {
     if (this.worker === undefined) return;
     if (this.worker.worker.getState() === 'RUNNING') this.worker.worker.shutdown();
     await this.worker.running.catch(() => undefined);
+  }
+
+  private async entriesOfChildren(entries: readonly StoredEntry[]): Promise<StoredEntry[]> {
+    const found: StoredEntry[] = [];
+    for (const { entry } of entries) {
+      if (entry.kind !== 'child.started') continue;
+      const own = await this.entriesOf(entry.child);
+      found.push(...own, ...(await this.entriesOfChildren(own)));
+    }
+    return found;
   }
 
   private async entriesOf(run: string): Promise<StoredEntry[]> {
