@@ -54,6 +54,8 @@ export async function engineWorker(
       ...common,
       ...{ pool, ledger, configuration, catalogue },
       stepsFor: () => verbs,
+      temporal: client,
+      lockScope: () => name,
       announce: slackAnnouncer({ slackFor: () => systems.slack, directory, channel: DEFAULT_CHANNEL }),
     },
   });

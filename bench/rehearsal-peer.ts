@@ -63,9 +63,11 @@ export async function unskippedHost(stack: BenchStack, bundle: WorkflowBundle, c
     services: {
       ...common,
       stepsFor: (run) => sessionOf(run).steps,
+      temporal: client,
+      lockScope: (run) => run,
       announce: async (identity, notice, key) => {
         await tell(identity, notice, key);
-        await sessionOf(identity.run).onNotice(notice);
+        await sessionOf(identity.run).onNotice(identity.run, notice);
       },
     },
   });
@@ -85,13 +87,13 @@ export async function unskippedHost(stack: BenchStack, bundle: WorkflowBundle, c
         systems: worldSystems((system) => simulators.url(run, system), vault),
         rehearsal: answeredAtOnce(scripted),
         personId: (name) => directory.personByName(name),
-        send: async (message) => {
+        send: async (target, message) => {
           const { id } = await put(pool, ledger, {
             ...message,
             ...{
               org: 'default',
               mode: 'rehearsal',
-              run,
+              run: target,
               runbook: spec.name,
               assurance: 'claimed',
               channel: 'rehearsal',

@@ -1,1 +1,2 @@
+export { maintenanceWindow } from './maintenance-window.js';
 export { secretRotation } from './secret-rotation.js';

@@ -1,8 +1,20 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
-import type { Deployment, Secret } from '../config/secrets.js';
-import { runbook, type Run } from './engine/runbook.js';
-import type { Plan, PlanSection } from './engine/types.js';
+import type { Secret } from '../config/secrets.js';
+import { runbook } from './engine/runbook.js';
+import {
+  acceptOnly,
+  acceptsTwo,
+  createKey,
+  revokeKey,
+  searchUses,
+  verifyAccepted,
+  verifyRefused,
+  type Key,
+  type SecretRun,
+} from './parts/keys.js';
+import { emergencyPlan, scheduledPlan } from './parts/rotation-plan.js';
+import { rehearsals } from './rehearsals/secret-rotation.js';
 
 /** 002_c9cf85ce92b0c6c9.txt 40 and 48, 004_7a3def0868c62bab.txt 495: 24 hours after the validation. */
 const OVERLAP = '24 hours';
@@ -16,27 +28,10 @@ const DECIDE_WITHIN = '8 hours';
 const DECIDE_ON_ERRORS_WITHIN = '1 hour';
 /** 004_7a3def0868c62bab.txt 558: the security team is reached within 15 minutes; its review may take a day. */
 const REVIEW_WITHIN = '24 hours';
-/** A revoked key may be accepted for a moment by caches of the vendor. */
-const REVOCATION_SPREADS_WITHIN = '1 minute';
-const REVOCATION_LOOKS = 5;
-/** How far back uses of a leaked key are searched for; no document names a span. */
-const LOOK_BACK_DAYS = 30;
-const DAY_MS = 86_400_000;
-
 const REPORT_CHANNEL = 'operations';
 
 interface Config {
   readonly secret: Secret;
-}
-type Provider = Secret['provider'];
-type SecretRun = Run<Config>;
-
-/** A stored version of the secret that is rotated. */
-interface Key {
-  readonly ref: string;
-  readonly version: number;
-  readonly fingerprint: string;
-  readonly keyId: string | null;
 }
 
 /**
@@ -55,6 +50,7 @@ export const secretRotation = runbook(
       '002_c9cf85ce92b0c6c9.txt 52-54 backs up the old encryption key after the rotation; here it is backed up before.',
       '002_c9cf85ce92b0c6c9.txt 44-47 changes the webhook secret before the deployment; here the application accepts both meanwhile.',
       '004_7a3def0868c62bab.txt 473 rotates KEYRING_TOKEN like a key; here what it encrypts is re-encrypted.',
+      '002_c9cf85ce92b0c6c9.txt 44-48 never takes the old webhook secret out of the application; here it is refused at the end.',
       '004_7a3def0868c62bab.txt 502 revokes first; a key that data is encrypted with is retired only after the re-encryption.',
     ],
     input: z.object({
@@ -87,205 +83,12 @@ export const secretRotation = runbook(
         }),
     }),
     start: 'operators',
+    // Two rotations of one secret would each take the other's new key for the old one.
+    lock: ({ secret }) => `secret/${secret}`,
     config: ({ secret }) => ({ secret: `secrets/${secret}` }),
     plan: ({ mode }, { secret }: Config) =>
       mode === 'emergency' ? emergencyPlan(secret) : scheduledPlan(secret),
-    rehearsals: [
-      {
-        name: 'OpenAI key, scheduled',
-        input: { secret: 'openai/api-key', mode: 'scheduled', reason: 'Quarterly rotation' },
-        answers: {
-          'revoke-old-key': {
-            by: 'Grace',
-            after: '20 minutes',
-            verdict: 'approve',
-            reason: 'Checks are green',
-          },
-        },
-      },
-      {
-        name: 'OpenAI key, leaked',
-        input: { secret: 'openai/api-key', mode: 'emergency', reason: 'Found in a public repository' },
-        world: { logMatches: 3 },
-        answers: {
-          review: { by: 'Grace', after: '2 hours', verdict: 'approve', reason: 'Nothing left to do' },
-        },
-      },
-      {
-        name: 'Errors rise and the old key is put back',
-        input: { secret: 'openai/api-key', reason: 'Quarterly rotation' },
-        world: { errorRates: [0.001, 0.002, 0.04] },
-        answers: {
-          'revoke-old-key': { by: 'Margaret', verdict: 'approve' },
-          'go-on-despite-errors': {
-            by: 'Grace',
-            after: '10 minutes',
-            verdict: 'decline',
-            reason: 'Embeddings fail',
-          },
-        },
-        ends: 'rejected',
-      },
-      {
-        name: 'Errors rise for another reason',
-        input: { secret: 'resend/api-key', reason: 'Rotation after 90 days' },
-        world: { errorRates: [0.001, 0.03, 0.002] },
-        answers: {
-          'revoke-old-key': { by: 'Grace', verdict: 'approve' },
-          'go-on-despite-errors': { by: 'Grace', verdict: 'approve', reason: 'A deployment of another team' },
-        },
-      },
-      {
-        name: 'A check fails with the new key',
-        input: { secret: 'resend/api-key', reason: 'Rotation after 90 days' },
-        world: { failingChecks: [[], ['email'], []] },
-        answers: {
-          'go-on-despite-checks': {
-            by: 'Grace',
-            verdict: 'approve',
-            reason: 'Known failure of the check itself',
-          },
-          'revoke-old-key': { by: 'Grace', verdict: 'approve' },
-        },
-      },
-      {
-        name: 'Nobody decides on the revocation',
-        input: { secret: 'resend/api-key', reason: 'Rotation after 90 days' },
-        answers: { 'revoke-old-key': 'nobody' },
-        ends: 'rejected',
-      },
-      {
-        name: 'Resend key, leaked',
-        input: { secret: 'resend/api-key', mode: 'emergency', reason: 'Seen in a log that left the company' },
-        answers: { review: { by: 'Grace', verdict: 'approve', reason: 'Closed' } },
-      },
-      {
-        name: 'Supabase service role key',
-        input: { secret: 'supabase/service-role-key', reason: 'Rotation after 90 days' },
-        answers: { 'revoke-old-key': { by: 'Grace', verdict: 'approve' } },
-      },
-      {
-        name: 'Supabase service role key, revocation declined',
-        input: { secret: 'supabase/service-role-key', reason: 'Rotation after 90 days' },
-        answers: { 'revoke-old-key': { by: 'Grace', verdict: 'decline', reason: 'A release is under way' } },
-        ends: 'rejected',
-      },
-      {
-        name: 'Supabase service role key, leaked',
-        input: { secret: 'supabase/service-role-key', mode: 'emergency', reason: 'Seen in a browser bundle' },
-        answers: { review: { by: 'Grace', verdict: 'decline', reason: 'The report names no affected rows' } },
-      },
-      {
-        name: 'Key of which the id is not known',
-        input: { secret: 'openai/api-key', reason: 'First rotation of a key made by hand' },
-        world: { withoutKeyId: ['openai/api-key'] },
-        answers: {
-          'revoke-old-key': { by: 'Grace', verdict: 'approve' },
-          'revoke-by-hand': {
-            by: 'Ada',
-            choice: 'done',
-            evidence: 'Deleted on the API keys page',
-            revokes: 'openai/api-key',
-          },
-        },
-      },
-      {
-        name: 'Provider goes on accepting the old key',
-        input: { secret: 'openai/api-key', reason: 'Quarterly rotation' },
-        world: { neverRefused: ['openai/api-key'] },
-        answers: {
-          'revoke-old-key': { by: 'Grace', verdict: 'approve' },
-          'end-old-key': {
-            by: 'Ada',
-            choice: 'done',
-            evidence: 'Ticket with the vendor, key confirmed dead',
-          },
-        },
-      },
-      {
-        name: 'Stripe key',
-        input: { secret: 'stripe/secret-key', reason: 'Quarterly rotation' },
-        answers: {
-          'create-by-hand': {
-            by: 'Ada',
-            after: '15 minutes',
-            choice: 'done',
-            evidence: 'Created',
-            handsIn: 'stripe/secret-key',
-          },
-          'revoke-old-key': { by: 'Grace', verdict: 'approve' },
-          'revoke-by-hand': { by: 'Ada', choice: 'done', evidence: 'Expired', revokes: 'stripe/secret-key' },
-        },
-      },
-      {
-        name: 'Stripe key, leaked',
-        input: { secret: 'stripe/secret-key', mode: 'emergency', reason: 'Found in a support ticket' },
-        answers: {
-          'revoke-by-hand': { by: 'Ada', choice: 'done', evidence: 'Expired', revokes: 'stripe/secret-key' },
-          'create-by-hand': { by: 'Ada', choice: 'done', evidence: 'Created', handsIn: 'stripe/secret-key' },
-          review: { by: 'Grace', verdict: 'approve', reason: 'Closed' },
-        },
-      },
-      {
-        name: 'Stripe webhook signing secret',
-        input: { secret: 'stripe/webhook-secret', reason: 'Together with the Stripe key' },
-        answers: { 'revoke-old-key': { by: 'Grace', verdict: 'approve' } },
-      },
-      {
-        name: 'Webhooks fail with the new signing secret',
-        input: { secret: 'stripe/webhook-secret', reason: 'Together with the Stripe key' },
-        world: { failedDeliveries: 2 },
-        answers: {
-          'revoke-old-key': { by: 'Grace', verdict: 'approve' },
-          'go-on-despite-errors': {
-            by: 'Grace',
-            verdict: 'decline',
-            reason: 'Invoices are not marked as paid',
-          },
-        },
-        ends: 'rejected',
-      },
-      {
-        name: 'Stripe webhook signing secret, leaked',
-        input: { secret: 'stripe/webhook-secret', mode: 'emergency', reason: 'Found in a public gist' },
-        answers: { review: { by: 'Grace', verdict: 'approve', reason: 'Closed' } },
-      },
-      {
-        name: 'Gemini key by hand',
-        input: { secret: 'google/ai-api-key', reason: 'On demand, no incident' },
-        answers: {
-          'create-by-hand': { by: 'Ada', choice: 'done', evidence: 'Created', handsIn: 'google/ai-api-key' },
-          'revoke-old-key': { by: 'Grace', verdict: 'approve' },
-          'revoke-by-hand': { by: 'Ada', choice: 'done', evidence: 'Deleted', revokes: 'google/ai-api-key' },
-        },
-      },
-      {
-        name: 'Gemini key by hand, leaked',
-        input: { secret: 'google/ai-api-key', mode: 'emergency', reason: 'Posted in a chat' },
-        answers: {
-          'revoke-by-hand': { by: 'Ada', choice: 'done', evidence: 'Deleted', revokes: 'google/ai-api-key' },
-          'create-by-hand': { by: 'Ada', choice: 'done', evidence: 'Created', handsIn: 'google/ai-api-key' },
-          review: { by: 'Grace', verdict: 'approve', reason: 'Closed' },
-        },
-      },
-      {
-        name: 'Database encryption key',
-        input: { secret: 'database/encryption-key', reason: 'Quarterly rotation' },
-        answers: { 'revoke-old-key': { by: 'Grace', verdict: 'approve' } },
-      },
-      {
-        name: 'Keyring token, leaked',
-        input: { secret: 'keyring/token', mode: 'emergency', reason: 'Seen in a crash report' },
-        answers: { review: { by: 'Grace', verdict: 'approve', reason: 'Closed' } },
-      },
-      {
-        name: 'Fields that the new key can not read',
-        input: { secret: 'keyring/token', reason: 'Rotation after 180 days' },
-        world: { unreadableFields: 2 },
-        answers: {},
-        ends: 'failed',
-      },
-    ],
+    rehearsals,
   },
   async ({ mode, reason }, run: SecretRun) =>
     mode === 'emergency' ? await rotateAtOnce(run, reason) : await rotateWithOverlap(run),
@@ -301,7 +104,7 @@ async function rotateWithOverlap(run: SecretRun) {
   await checkHealth(run, 'before anything changed');
 
   // 2. Generate a new key; the old one stays valid.
-  const created = await createKey(run, old);
+  const created = await createKey(run, old, false);
 
   // 3. Update every place that uses it.
   run.undo('vault.promote', 'put the old key back everywhere', () => putEverywhere(run, old, created));
@@ -330,6 +133,7 @@ async function rotateWithOverlap(run: SecretRun) {
   // 7. Revoke the old key. From here on there is no way back.
   run.keep();
   await revokeKey(run, old);
+  await acceptOnly(run, created);
 
   // 8. The old key is refused, the new one works.
   await verifyRefused(run, old);
@@ -355,10 +159,15 @@ async function rotateAtOnce(run: SecretRun, reason: string) {
   }
 
   // 2. Generate a new one. 3. Update every place. 4. Redeploy.
-  const created = await createKey(run, old);
+  const created = await createKey(run, old, true);
   run.keep();
-  await putEverywhere(run, created, old);
-  if (encrypts) await revokeKey(run, old);
+  // A signing secret is refused by nobody but the application: whoever has the old one could go on forging webhooks.
+  if (!encrypts) await acceptOnly(run, created);
+  await putEverywhere(run, created, encrypts ? old : null);
+  if (encrypts) {
+    await revokeKey(run, old);
+    await acceptOnly(run, created);
+  }
   await verifyAccepted(run, created);
   await checkHealth(run, 'with the new key');
   const outageTo = run.now();
@@ -383,82 +192,8 @@ async function rotateAtOnce(run: SecretRun, reason: string) {
   return { ...(await report(run, old, created)), incident: incident.id, review: review.verdict };
 }
 
-async function createKey(run: SecretRun, old: Key): Promise<Key> {
-  const { openai, resend, supabase, stripe, vault, application } = run.steps;
-  const { id: secret, provider } = run.config.secret;
-  const discard = 'delete the new key';
-  switch (provider.kind) {
-    case 'openai':
-      run.undo('openai.discardKey', discard, () =>
-        openai.discardKey({ secret, project: provider.project, step: 'openai.createKey#1' }),
-      );
-      return await openai.createKey({ secret, project: provider.project });
-    case 'resend':
-      run.undo('resend.discardKey', discard, () => resend.discardKey({ secret, step: 'resend.createKey#1' }));
-      return await resend.createKey({ secret, permission: provider.permission });
-    case 'supabase':
-      run.undo('supabase.discardKey', discard, () =>
-        supabase.discardKey({ secret, project: provider.project, step: 'supabase.createKey#1' }),
-      );
-      return await supabase.createKey({ secret, project: provider.project });
-    case 'stripe-webhook': {
-      run.undo('stripe.discardWebhookEndpoint', 'delete the new endpoint', () =>
-        stripe.discardWebhookEndpoint({ secret, step: 'stripe.createWebhookEndpoint#1' }),
-      );
-      const created = await stripe.createWebhookEndpoint({
-        secret,
-        url: provider.url,
-        events: [...provider.events],
-      });
-      await application.acceptBoth({ secret, current: old.ref, next: created.ref });
-      return created;
-    }
-    case 'generated': {
-      // The old key is backed up before it can be lost: without it nothing that it encrypted can ever be read.
-      await vault.backup({ secret, ref: old.ref });
-      const generated = { ...(await vault.generate({ secret, bytes: provider.bytes })), keyId: null };
-      await application.acceptBoth({ secret, current: old.ref, next: generated.ref });
-      run.undo('application.reencrypt', 're-encrypt with the old key', () =>
-        application.reencrypt({ secret, from: generated.ref, to: old.ref }),
-      );
-      await application.reencrypt({ secret, from: old.ref, to: generated.ref });
-      await verifyEverythingReadable(run, generated);
-      return generated;
-    }
-    case 'stripe-key':
-    case 'manual':
-      return await createByHand(run, old, provider.create);
-    default:
-      return provider satisfies never;
-  }
-}
-
-/** A person creates the key; that it is another one is checked by its fingerprint. */
-async function createByHand(run: SecretRun, old: Key, instruction: string): Promise<Key> {
-  const secret = run.config.secret.id;
-  for (;;) {
-    await run.manual('create-by-hand', { instruction });
-    const { ref, version, fingerprint } = await run.steps.vault.newest({ secret, after: old.version });
-    if (ref !== null && version !== null && fingerprint !== null && fingerprint !== old.fingerprint) {
-      return { ref, version, fingerprint, keyId: null };
-    }
-  }
-}
-
-async function verifyEverythingReadable(run: SecretRun, key: Key): Promise<void> {
-  const { total, unreadable } = await run.steps.application.verifyEncrypted({
-    secret: run.config.secret.id,
-    ref: key.ref,
-  });
-  if (unreadable === 0) return;
-  throw ApplicationFailure.nonRetryable(
-    `${unreadable} of ${total} encrypted fields can't be read with the new key. They are re-encrypted with the old one.`,
-    'FieldsUnreadable',
-  );
-}
-
-/** Puts a key into every place that uses the secret, and makes the application read it. */
-async function putEverywhere(run: SecretRun, key: Key, other: Key): Promise<void> {
+/** Puts a key into every place that uses the secret, and makes the application read it; `other` stays accepted. */
+async function putEverywhere(run: SecretRun, key: Key, other: Key | null): Promise<void> {
   const { netlify, supabase, vault, application } = run.steps;
   const { id: secret, variable, deployedTo, components, provider } = run.config.secret;
   for (const place of deployedTo) {
@@ -476,7 +211,8 @@ async function putEverywhere(run: SecretRun, key: Key, other: Key): Promise<void
     }
   }
   await vault.promote({ secret, ref: key.ref });
-  if (acceptsTwo(provider)) await application.acceptBoth({ secret, current: key.ref, next: other.ref });
+  if (other !== null && acceptsTwo(provider))
+    await application.acceptBoth({ secret, current: key.ref, next: other.ref });
   for (const place of deployedTo) if (place.system === 'netlify') await netlify.deploy({ site: place.site });
   for (const component of components) await application.redeploy({ component });
 }
@@ -527,116 +263,6 @@ async function lookForErrors(run: SecretRun, since: Date, accepted: number): Pro
   return Math.max(ratio, accepted);
 }
 
-async function revokeKey(run: SecretRun, key: Key): Promise<void> {
-  const { openai, resend, supabase, stripe, vault } = run.steps;
-  const { id: secret, provider, title } = run.config.secret;
-  const byHand = (instruction: string) =>
-    run.manual('revoke-by-hand', { instruction: `${instruction} Its fingerprint is ${key.fingerprint}.` });
-  const unknownId = `Revoke the old ${title} at its provider: its id there is not known.`;
-  switch (provider.kind) {
-    case 'openai':
-      if (key.keyId === null) await byHand(unknownId);
-      else await openai.deleteKey({ project: provider.project, keyId: key.keyId });
-      break;
-    case 'resend':
-      if (key.keyId === null) await byHand(unknownId);
-      else await resend.deleteKey({ keyId: key.keyId });
-      break;
-    case 'supabase':
-      if (key.keyId === null) await byHand(unknownId);
-      else await supabase.deleteKey({ project: provider.project, keyId: key.keyId });
-      break;
-    case 'stripe-webhook':
-      if (key.keyId === null) await byHand(unknownId);
-      else await stripe.deleteWebhookEndpoint({ endpointId: key.keyId });
-      break;
-    case 'stripe-key':
-    case 'manual':
-      await byHand(provider.revoke);
-      break;
-    case 'generated':
-      break;
-    default:
-      provider satisfies never;
-  }
-  await vault.revoke({ secret, ref: key.ref });
-}
-
-/** Whether the provider accepts a key; null where no provider can be asked. */
-async function isAccepted(run: SecretRun, key: Key): Promise<boolean | null> {
-  const { openai, resend, supabase, stripe } = run.steps;
-  const { provider } = run.config.secret;
-  switch (provider.kind) {
-    case 'openai':
-      return (await openai.verifyKey({ ref: key.ref })).accepted;
-    case 'resend':
-      return (await resend.verifyKey({ ref: key.ref, permission: provider.permission })).accepted;
-    case 'supabase':
-      return (await supabase.verifyKey({ project: provider.project, ref: key.ref })).accepted;
-    case 'stripe-key':
-      return (await stripe.verifyKey({ ref: key.ref })).accepted;
-    case 'stripe-webhook':
-    case 'generated':
-    case 'manual':
-      return null;
-    default:
-      return provider satisfies never;
-  }
-}
-
-async function verifyAccepted(run: SecretRun, key: Key): Promise<void> {
-  if ((await isAccepted(run, key)) !== false) return;
-  throw ApplicationFailure.nonRetryable(
-    `The provider does not accept the new ${run.config.secret.title} (${key.fingerprint}).`,
-    'NewKeyRefused',
-  );
-}
-
-/** The proof that the old key is dead, also when a person revoked it. */
-async function verifyRefused(run: SecretRun, key: Key): Promise<void> {
-  for (let look = 1; look <= REVOCATION_LOOKS; look += 1) {
-    if ((await isAccepted(run, key)) !== true) return;
-    await run.wait('revocation-spreads', REVOCATION_SPREADS_WITHIN, 'the provider still accepts the old key');
-  }
-  await run.manual('end-old-key', {
-    instruction:
-      `The provider still accepts the old ${run.config.secret.title} (${key.fingerprint}). Revoke it in its console, ` +
-      'and check there that it is gone.',
-  });
-}
-
-/** 004_7a3def0868c62bab.txt 506. */
-async function searchUses(run: SecretRun, old: Key): Promise<string> {
-  const { openai, supabase, application } = run.steps;
-  const { provider } = run.config.secret;
-  const until = run.now().toISOString();
-  const since = new Date(run.now().getTime() - LOOK_BACK_DAYS * DAY_MS).toISOString();
-  const found = await application.searchLogs({ fingerprint: old.fingerprint, since, until });
-  const ours = `Application logs since ${since}: ${found.matches} uses (digest ${found.digest}).`;
-  switch (provider.kind) {
-    case 'openai': {
-      const { events, actors, digest } = await openai.searchAuditLogs({
-        project: provider.project,
-        since,
-        until,
-      });
-      return `${ours} OpenAI audit log: ${events} events by ${actors} actors (digest ${digest}).`;
-    }
-    case 'supabase': {
-      const { events, digest } = await supabase.searchLogs({ project: provider.project, since, until });
-      return `${ours} Supabase logs: ${events} events (digest ${digest}).`;
-    }
-    case 'resend':
-    case 'stripe-key':
-    case 'stripe-webhook':
-    case 'generated':
-    case 'manual':
-      return ours;
-    default:
-      return provider satisfies never;
-  }
-}
-
 async function report(run: SecretRun, old: Key, created: Key) {
   const { title, id } = run.config.secret;
   const rotatedAt = run.now().toISOString();
@@ -651,160 +277,4 @@ async function report(run: SecretRun, old: Key, created: Key) {
     ref: created.ref,
     rotatedAt,
   };
-}
-
-/** Whether the application takes the old and the new value side by side during the overlap. */
-function acceptsTwo({ kind }: Provider): boolean {
-  return kind === 'stripe-webhook' || kind === 'generated';
-}
-
-function scheduledPlan(secret: Secret): Plan {
-  return [
-    {
-      heading: 'Look before touching anything',
-      uses: ['vault.describe', 'application.health', 'go-on-despite-checks'],
-    },
-    {
-      heading: 'Generate a new key; the old one stays valid',
-      source: '004_7a3def0868c62bab.txt 482-484',
-      uses: [...creating(secret), ...discarding(secret)],
-    },
-    {
-      heading: 'Update every place that uses it, and redeploy',
-      source: '002_c9cf85ce92b0c6c9.txt 38-39, 004_7a3def0868c62bab.txt 486-488',
-      uses: updating(secret),
-    },
-    {
-      heading: 'Validate',
-      source: '004_7a3def0868c62bab.txt 490-492',
-      uses: [
-        ...verifying(secret),
-        ...(secret.provider.kind === 'stripe-key' ? ['stripe.testPayment'] : []),
-        'application.health',
-        'go-on-despite-checks',
-      ],
-    },
-    { heading: 'Ask before the old key is revoked', uses: ['revoke-old-key'] },
-    {
-      heading: 'Wait 24 hours with both keys valid, and watch for errors',
-      source: '002_c9cf85ce92b0c6c9.txt 40, 004_7a3def0868c62bab.txt 495',
-      uses: [
-        'overlap',
-        'application.errorRate',
-        'go-on-despite-errors',
-        ...(secret.provider.kind.startsWith('stripe') ? ['stripe.failedDeliveries'] : []),
-      ],
-    },
-    { heading: 'Revoke the old key', source: '004_7a3def0868c62bab.txt 496', uses: revoking(secret) },
-    {
-      heading: 'The old key is refused, the new one works',
-      uses: [...refusing(secret), 'application.health', 'go-on-despite-checks'],
-    },
-    { heading: 'Report', uses: ['slack.post'] },
-  ];
-}
-
-function emergencyPlan(secret: Secret): Plan {
-  const encrypts = secret.provider.kind === 'generated';
-  const revoke: PlanSection = {
-    heading: encrypts
-      ? 'Retire the compromised key once nothing needs it'
-      : 'Revoke the compromised secret at once',
-    source: '004_7a3def0868c62bab.txt 502',
-    uses: ['vault.describe', ...revoking(secret), ...refusing(secret)],
-  };
-  return [
-    ...(encrypts ? [] : [revoke]),
-    {
-      heading: 'Generate a new one',
-      source: '004_7a3def0868c62bab.txt 503',
-      uses: [...creating(secret), ...discarding(secret)],
-    },
-    {
-      heading: 'Update every place and redeploy',
-      source: '004_7a3def0868c62bab.txt 504-505',
-      uses: updating(secret),
-    },
-    ...(encrypts ? [revoke] : []),
-    {
-      heading: 'Check that everything works',
-      uses: [...verifying(secret), 'application.health', 'go-on-despite-checks'],
-    },
-    {
-      heading: 'Search the logs for uses of the old key',
-      source: '004_7a3def0868c62bab.txt 506',
-      uses: ['application.searchLogs', ...searching(secret)],
-    },
-    {
-      heading: 'File the incident report',
-      source: '004_7a3def0868c62bab.txt 507',
-      uses: ['application.fileIncidentReport'],
-    },
-    { heading: 'Review, after the fact', uses: ['review', 'slack.post'] },
-  ];
-}
-
-const CREATING: { readonly [K in Provider['kind']]: readonly string[] } = {
-  openai: ['openai.createKey'],
-  resend: ['resend.createKey'],
-  supabase: ['supabase.createKey'],
-  'stripe-webhook': ['stripe.createWebhookEndpoint', 'application.acceptBoth'],
-  'stripe-key': ['create-by-hand', 'vault.newest'],
-  manual: ['create-by-hand', 'vault.newest'],
-  generated: [
-    'vault.backup',
-    'vault.generate',
-    'application.acceptBoth',
-    'application.reencrypt',
-    'application.verifyEncrypted',
-  ],
-};
-const DISCARDING: { readonly [K in Provider['kind']]: readonly string[] } = {
-  openai: ['openai.discardKey'],
-  resend: ['resend.discardKey'],
-  supabase: ['supabase.discardKey'],
-  'stripe-webhook': ['stripe.discardWebhookEndpoint'],
-  'stripe-key': [],
-  manual: [],
-  generated: [],
-};
-const REVOKING: { readonly [K in Provider['kind']]: readonly string[] } = {
-  openai: ['openai.deleteKey', 'revoke-by-hand'],
-  resend: ['resend.deleteKey', 'revoke-by-hand'],
-  supabase: ['supabase.deleteKey', 'revoke-by-hand'],
-  'stripe-webhook': ['stripe.deleteWebhookEndpoint', 'revoke-by-hand'],
-  'stripe-key': ['revoke-by-hand'],
-  manual: ['revoke-by-hand'],
-  generated: [],
-};
-const VERIFYING: { readonly [K in Provider['kind']]: readonly string[] } = {
-  openai: ['openai.verifyKey'],
-  resend: ['resend.verifyKey'],
-  supabase: ['supabase.verifyKey'],
-  'stripe-key': ['stripe.verifyKey'],
-  'stripe-webhook': [],
-  manual: [],
-  generated: [],
-};
-
-const creating = ({ provider }: Secret) => CREATING[provider.kind];
-const discarding = ({ provider }: Secret) => DISCARDING[provider.kind];
-const revoking = ({ provider }: Secret) => [...REVOKING[provider.kind], 'vault.revoke'];
-const verifying = ({ provider }: Secret) => VERIFYING[provider.kind];
-const refusing = (secret: Secret) =>
-  verifying(secret).length === 0 ? [] : [...verifying(secret), 'revocation-spreads', 'end-old-key'];
-const searching = ({ provider }: Secret) =>
-  provider.kind === 'openai'
-    ? ['openai.searchAuditLogs']
-    : provider.kind === 'supabase'
-      ? ['supabase.searchLogs']
-      : [];
-
-function updating({ deployedTo, components }: Secret): string[] {
-  const places: { readonly [S in Deployment['system']]: readonly string[] } = {
-    netlify: ['netlify.setVariable', 'netlify.deploy'],
-    supabase: ['supabase.setSecret'],
-  };
-  const used = new Set(deployedTo.flatMap(({ system }) => places[system]));
-  return [...used, 'vault.promote', ...(components.length > 0 ? ['application.redeploy'] : [])];
 }

@@ -164,7 +164,7 @@ test.each([
     `${ACCESS}  owners: [ada@example.com]\n`,
     'access.yaml:9:3: not valid YAML: Map keys must be unique',
   ],
-  ['an empty file', '', 'access.yaml:1:1: the file: Invalid input: expected object'],
+  ['an empty file', '', 'access.yaml:1:1: the file: must be a set of named fields'],
 ])('access.yaml: %s is named with file and line', (_, text, expected) => {
   expect(problemsOf('access.yaml', text).join('\n')).toContain(expected);
 });

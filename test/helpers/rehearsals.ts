@@ -1,25 +1,28 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
 import type { Steps } from '../../activities/index.js';
-import { LedgerEntry, type EntryOf, type LedgerKind } from '../../activities/ledger/entry.js';
-import { checkRun } from '../../activities/ledger/verify-runs.js';
 import type { AnyVerb, StepContext } from '../../activities/step.js';
 import type { Vault } from '../../activities/vault/contract.js';
 import type { SecretInventory } from '../../config/secrets.js';
-import type { Effect, FaultHandle, FaultPoint, World } from '../../simulators/world.js';
+import type { FaultHandle, FaultPoint, World } from '../../simulators/world.js';
 import type { CatalogueEntry } from '../../triggers/catalogue.js';
+import { rootOf } from '../../triggers/run-id.js';
 import type { RehearsalHost, RehearsalResult } from '../../worker/rehearsal/index.js';
 import { status as statusQuery } from '../../workflows/engine/messages.js';
 import type { Rehearsal, ScriptedAnswer } from '../../workflows/engine/types.js';
+import { pictureOf, type Picture } from './picture.js';
 
-/** What must be restored by an undo: the value in use of each secret, where it is deployed, and which keys work. */
-export type Picture = string;
+export { auditOf, messagesOf, netEffects, ofKind } from './record.js';
 
 /** One execution of a step, as it was seen from inside. */
 export interface Visit {
-  /** `openai.createKey#1`, `undo/openai.discardKey#1` */
+  /** `openai.createKey#1`, `undo/openai.discardKey#1`; of a child `<id of the child>/openai.createKey#1`. */
   readonly step: string;
   readonly activity: string;
+  /** The run that it is a step of: the rehearsed one or a child. */
+  readonly run: string;
+  /** The run went on meanwhile. */
+  readonly background: boolean;
   /** What an undo would have taken back at this moment, first to be undone first. */
   readonly undo: readonly string[];
   readonly requests: readonly { readonly operation: string; readonly method: string }[];
@@ -43,6 +46,11 @@ export interface Experiment {
   /** Which steps are struck. Called at the first attempt of each. */
   readonly strike?: (step: string, activity: string) => Strike | undefined;
   readonly anyEnd?: boolean;
+  /**
+   * Whether every step is looked at for what it changes and what could be undone. Default true; false saves two thirds
+   * of the time.
+   */
+  readonly closely?: boolean;
 }
 
 export interface Observed extends RehearsalResult {
@@ -67,48 +75,51 @@ const LOOKED_AT = 6;
 /** Runs one rehearsal through the real engine, looks on at every step, and strikes where the experiment says. */
 export async function observe(lab: Laboratory, experiment: Experiment): Promise<Observed> {
   const { host, client, entry, inventory } = lab;
+  const { rehearsal, closely = true } = experiment;
   const watch: { world?: World; vault?: Vault; before: Picture } = { before: '' };
   const visits: Visit[] = [];
-  const strikes = new Map<string, Blow>();
-  const look = async (): Promise<Picture> =>
-    watch.world === undefined || watch.vault === undefined
-      ? ''
-      : await pictureOf(watch.world, watch.vault, inventory);
+  const blows = new Map<string, Blow>();
+  const seen = new Map<Picture, Picture>();
+  const look = async (): Promise<Picture> => {
+    if (watch.world === undefined || watch.vault === undefined) return '';
+    const picture = await pictureOf(watch.world, watch.vault, inventory);
+    if (!seen.has(picture)) seen.set(picture, picture);
+    return seen.get(picture) ?? picture;
+  };
 
   const wrap = (activity: string, verb: AnyVerb): AnyVerb => {
+    const [system = ''] = activity.split('.');
     const run = async (input: unknown, step: StepContext): Promise<unknown> => {
       const { world } = watch;
       if (world === undefined) throw new Error('The rehearsal has no world yet.');
-      const id = step.stepId.replace(/~r\d+$/, '');
-      if (!strikes.has(id)) {
-        // A blow is meant for its own step only, also when that step was given up.
-        for (const blow of strikes.values()) blow.disarm();
-        strikes.set(id, new Blow(world, step.key, experiment.strike?.(id, activity)));
-      }
-      const earlier = visits.filter((visit) => visit.activity === activity).at(LOOKED_AT - 1);
-      const undo = earlier?.undo ?? (await undoOf(client, step.run));
-      const before = earlier?.after ?? (await look());
+      const id = nameOf(step);
+      if (isUndo({ step: id }))
+        for (const [other, blow] of blows) if (!isUndo({ step: other })) blow.disarm();
+      const blow = blows.get(id) ?? new Blow(world, step.key, experiment.strike?.(id, activity));
+      blows.set(id, blow);
+      const known = visits
+        .filter((visit) => visit.activity === activity && visit.run === step.run)
+        .at(LOOKED_AT - 1);
+      const looks = closely && known === undefined;
+      const { undo, background } = known ?? (looks ? await standingOf(client, step) : NOTHING_KNOWN);
+      const before = looks ? await look() : (known?.after ?? '');
       const first = world.requests.length;
       const effects = world.effects.length;
-      const [system = ''] = activity.split('.');
-      await strikes.get(id)?.withoutRequest('before');
-      const result: unknown = await verb.run(input, step);
-      await strikes.get(id)?.withoutRequest('after');
-      strikes.get(id)?.disarm();
+      const result = await blow.around(() => verb.run(input, step) as Promise<unknown>);
       const requests = world.requests
         .slice(first)
         .filter(({ operation }) => operation.startsWith(`${system}.`))
         .map(({ operation, method }) => ({ operation, method }));
-      const after = earlier?.after ?? (await look());
+      const after = looks ? await look() : (known?.after ?? '');
       const acted =
         before !== after || world.effects.slice(effects).some((effect) => effect.system === system);
-      visits.push({ step: id, activity, undo, requests, acted, before, after });
+      visits.push({ step: id, activity, run: step.run, background, undo, requests, acted, before, after });
       return result;
     };
     return { ...verb, run } as AnyVerb;
   };
 
-  const result = await host.rehearse(entry, experiment.rehearsal, {
+  const result = await host.rehearse(entry, rehearsal, {
     ...(experiment.anyEnd === true ? { anyEnd: true } : {}),
     prepare: async (world, vault) => {
       watch.world = world;
@@ -117,18 +128,39 @@ export async function observe(lab: Laboratory, experiment: Experiment): Promise<
     },
     steps: (steps) => wrapAll(steps, wrap),
   });
-  const struck = [...strikes].flatMap(([step, blow]): [string, readonly string[]][] => {
+  const struck = [...blows].flatMap(([step, blow]): [string, readonly string[]][] => {
     const where = blow.struck();
     return where.length === 0 ? [] : [[step, where]];
   });
   return {
     ...result,
-    name: experiment.rehearsal.name,
+    name: rehearsal.name,
     visits,
     struck: new Map(struck),
     before: watch.before,
     after: await look(),
   };
+}
+
+/** Whether a step takes something back. */
+export const isUndo = ({ step }: Pick<Visit, 'step'>): boolean => /(^|\/)undo\//.test(step);
+
+/** As a rehearsal's script names it: a child's step with the ids on the way to it. */
+function nameOf({ run, stepId }: StepContext): string {
+  const path = run.slice(rootOf(run).length + 1);
+  const id = stepId.replace(/~r\d+$/, '');
+  return path === '' ? id : `${path.replaceAll('.', '/')}/${id}`;
+}
+
+const NOTHING_KNOWN: Pick<Visit, 'undo' | 'background'> = { undo: [], background: false };
+
+async function standingOf(
+  client: Client,
+  { run, stepId }: StepContext,
+): Promise<Pick<Visit, 'undo' | 'background'>> {
+  const { undo, steps } = await client.workflow.getHandle(run).query(statusQuery);
+  const id = stepId.replace(/~r\d+$/, '');
+  return { undo, background: steps.some((step) => step.id === id && step.background === true) };
 }
 
 /** The faults of one step: at the simulated vendor, or around the verb itself when it asks nobody. */
@@ -159,7 +191,21 @@ class Blow {
     }
   }
 
-  async withoutRequest(point: FaultPoint): Promise<void> {
+  /** Does the step, struck; once it is over, or given up, nothing else is. */
+  async around(work: () => Promise<unknown>): Promise<unknown> {
+    try {
+      await this.withoutRequest('before');
+      const result = await work();
+      await this.withoutRequest('after');
+      this.disarm();
+      return result;
+    } catch (error) {
+      if (error instanceof ApplicationFailure && error.nonRetryable === true) this.disarm();
+      throw error;
+    }
+  }
+
+  private async withoutRequest(point: FaultPoint): Promise<void> {
     if (this.strike?.point !== point || this.left === 0) return;
     this.left -= 1;
     this.withoutRequests += 1;
@@ -193,135 +239,10 @@ function wrapAll(steps: Steps, wrap: (activity: string, verb: AnyVerb) => AnyVer
   return Object.fromEntries(wrapped) as Steps;
 }
 
-async function undoOf(client: Client, run: string): Promise<readonly string[]> {
-  return (await client.workflow.getHandle(run).query(statusQuery)).undo;
-}
-
-type Json = Record<string, unknown>;
-
-/** What an undo must bring back, in a form that can be compared. */
-async function pictureOf(world: World, vault: Vault, inventory: SecretInventory): Promise<Picture> {
-  const dump = world.dump() as Record<string, Json | undefined>;
-  const list = (system: string, field: string): Json[] => (dump[system]?.[field] ?? []) as Json[];
-  const current: Json = {};
-  const encryptedWith: Json = {};
-  for (const secret of inventory.values()) {
-    const version = await vault.current(secret.id);
-    current[secret.id] = version?.fingerprint;
-    if (secret.provider.kind !== 'generated') continue;
-    const now = (dump['application']?.['encryptedWith'] as Json | undefined)?.[secret.id];
-    // Until the first re-encryption nobody has said it: with the key that is current.
-    encryptedWith[secret.id] =
-      typeof now === 'string' ? (await vault.describe(now)).fingerprint : version?.fingerprint;
-  }
-  const entries = (value: unknown): [string, Json][] => Object.entries((value ?? {}) as Record<string, Json>);
-  return JSON.stringify(
-    {
-      current,
-      encryptedWith,
-      netlify: entries(dump['netlify']?.['sites']).map(([site, { variables }]) => [
-        site,
-        entries(variables).map(([name, { values }]) => [name, values]),
-      ]),
-      supabase: entries(dump['supabase']?.['projects']).map(([project, { secrets, keys }]) => [
-        project,
-        secrets,
-        (keys as Json[]).map(({ digest }) => digest).sort(),
-      ]),
-      openai: list('openai', 'keys')
-        .map(({ hash }) => hash)
-        .sort(),
-      resend: list('resend', 'keys')
-        .map(({ hash }) => hash)
-        .sort(),
-      // A key that a person made by hand is not deleted by an undo, nor used: only what stopped working counts.
-      stripe: list('stripe', 'keys').flatMap(({ value, expired }) => (expired === true ? [value] : [])),
-      endpoints: list('stripe', 'endpoints').map(({ url, status }) => [url, status]),
-    },
-    undefined,
-    1,
-  );
-}
-
-/**
- * What happened at the vendors, comparable between runs: a key that was made, found without a stored value and
- * deleted again before another one was made counts as never made.
- */
-export function netEffects(effects: readonly Effect[]): Record<string, number> {
-  const counts = new Map<string, number>();
-  for (const { system, what, subject } of effects) {
-    const [, thing = what, end] = /^(.*) (created|deleted)$/.exec(what) ?? [];
-    const key = `${system}: ${thing}${end === undefined ? '' : ' (created less deleted)'}: ${subject}`;
-    counts.set(key, (counts.get(key) ?? 0) + (end === 'deleted' ? -1 : 1));
-  }
-  return Object.fromEntries([...counts].filter(([, count]) => count !== 0).sort());
-}
-
-/** Entries of one kind. */
-export function ofKind<K extends LedgerKind>(
-  { entries }: Pick<RehearsalResult, 'entries'>,
-  kind: K,
-): EntryOf<K>[] {
-  return entries.map(({ entry }) => entry).filter((entry): entry is EntryOf<K> => entry.kind === kind);
-}
-
-/** A scripted answer counts at its moment on the run's clock, give or take what the run does meanwhile. */
-const PUNCTUAL_MS = 60_000;
-
-/** What is wrong with the record of a run. */
-export function auditOf({ name, run, entries }: Observed): string[] {
-  const where = `${name} (${run})`;
-  const findings = checkRun(entries).map(({ code, message }) => `${where}: ${code} ${message}`);
-  for (const { entry } of entries) {
-    const parsed = LedgerEntry.safeParse(entry);
-    if (!parsed.success) findings.push(`${where}: ${entry.kind} does not fit its schema`);
-    const isDecision =
-      entry.kind === 'message.received' && (entry.message === 'decide' || entry.message === 'operate');
-    if (isDecision && entry.person === null) findings.push(`${where}: ${entry.inbox} has no person`);
-    const isDecided =
-      entry.kind === 'gate.closed' && (entry.outcome === 'approved' || entry.outcome === 'declined');
-    if (isDecided && entry.people.length === 0)
-      findings.push(`${where}: gate ${entry.gate} was decided by nobody`);
-    if (entry.kind === 'step.resolved' && entry.person === null)
-      findings.push(`${where}: ${entry.step} resolved by nobody`);
-    if (entry.kind === 'message.accepted') {
-      const sent = entries.find(
-        (other) => other.entry.kind === 'message.received' && other.entry.inbox === entry.inbox,
-      );
-      const lateMs = Date.parse(entry.virtual) - Date.parse(sent?.entry.virtual ?? '');
-      if (!(lateMs < PUNCTUAL_MS)) findings.push(`${where}: ${entry.target} was answered ${lateMs} ms late`);
-    }
-  }
-  return findings;
-}
-
-/** Messages that people got in the simulated Slack. */
-export function messagesOf({ world }: Pick<RehearsalResult, 'world'>): string[] {
-  const messages =
-    (world.dump()['slack'] as { messages?: readonly { text: string }[] } | undefined)?.messages ?? [];
-  return messages.map(({ text }) => text);
-}
-
 /** `rehearsal` with other answers for some of its questions. */
 export function answered(
   rehearsal: Rehearsal<unknown>,
   answers: Readonly<Record<string, ScriptedAnswer | readonly ScriptedAnswer[] | 'nobody'>>,
 ): Rehearsal<unknown> {
   return { ...rehearsal, answers: { ...rehearsal.answers, ...answers } };
-}
-
-/** Works on all items, at most `limit` at a time; results in the order of the items. */
-export async function inParallel<T, R>(
-  items: readonly T[],
-  limit: number,
-  work: (item: T) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = [];
-  const queue = [...items.entries()];
-  const worker = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift())
-      results[next[0]] = await work(next[1]);
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
-  return results;
 }

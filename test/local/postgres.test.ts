@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { join } from 'node:path';
 import pg from 'pg';
 import { expect, test } from 'vitest';
-import { startPostgres, type PostgresServer } from '../../local/postgres.js';
+import { removeDataFolder, startPostgres, type PostgresServer } from '../../local/postgres.js';
 import { postgresFiles } from '../../local/postgres-files.js';
 import { stack } from '../helpers/stack.js';
 import { afterwards, freshDataFolder, isAlive, plainEnvironment } from './support.js';
@@ -33,6 +33,27 @@ test('it is durable unless told otherwise, listens on the loopback interface onl
   const wrong = new URL(server.adminUrl);
   wrong.password = 'password';
   await expect(setting(wrong.href, 'fsync')).rejects.toThrow('password authentication failed');
+});
+
+test('it starts with an empty database after somebody deleted the data folder, wherever the cluster is', async () => {
+  // As root the cluster is outside when the user postgres can't reach the folder: it outlives the folder.
+  const closed = freshDataFolder();
+  mkdirSync(closed, { recursive: true, mode: 0o700 });
+  const dataDir = join(closed, 'service');
+  afterwards(() => removeDataFolder(dataDir));
+  const first = await start(dataDir);
+  const client = new pg.Client({ connectionString: first.adminUrl });
+  await client.connect();
+  await client.query('create table of_before (id int)');
+  await client.end();
+  await first.stop();
+  rmSync(dataDir, { recursive: true });
+  const second = await start(dataDir);
+  const again = new pg.Client({ connectionString: second.adminUrl });
+  await again.connect();
+  const { rows } = await again.query<{ found: string | null }>(`select to_regclass('of_before') as found`);
+  await again.end();
+  expect(rows).toEqual([{ found: null }]);
 });
 
 test('DATABASE_ADMIN_URL is used, nothing is started, and stop leaves that server alone', async () => {

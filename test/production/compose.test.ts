@@ -76,8 +76,8 @@ describe('docker-compose.yml', () => {
         const where = `${name}: ${variable}`;
         const credentials = /^postgres:\/\/[^:]+:(?<password>.*)@postgres:/.exec(value)?.groups?.['password'];
         const password = /PASSWORD|PWD/.test(variable) ? value : credentials;
-        if (password !== undefined) expect(password, where).toMatch(/^\$\{[A-Z_]+:\?[^}]+\}$/);
-        if (/_(KEY|TOKEN)$/.test(variable)) expect(value, where).toMatch(/^\$\{[A-Z_]+:-\}$/);
+        if (password !== undefined) expect(password, where).toMatch(/^\$\{[A-Z0-9_]+:\?[^}]+\}$/);
+        if (/_(KEY|TOKEN)$/.test(variable)) expect(value, where).toMatch(/^\$\{[A-Z0-9_]+:-\}$/);
       }
     }
   });
@@ -136,10 +136,10 @@ describe('docker-compose.yml', () => {
 describe('.env.example', () => {
   test('explains every variable of docker-compose.yml, no other, and gives none a value', async () => {
     const example = await read('.env.example');
-    const used = new Set([...text.matchAll(/\$\{([A-Z_]+)/g)].map((match) => match[1]));
+    const used = new Set([...text.matchAll(/\$\{([A-Z0-9_]+)/g)].map((match) => match[1]));
     const lines = example.split('\n');
     const explained = lines.flatMap((line, index) =>
-      /^[A-Z_]+=$/.test(line) && lines[index - 1]?.startsWith('# ') === true ? [line.slice(0, -1)] : [],
+      /^[A-Z0-9_]+=$/.test(line) && lines[index - 1]?.startsWith('# ') === true ? [line.slice(0, -1)] : [],
     );
     expect(lines.filter((line) => /^[^#\s]/.test(line))).toHaveLength(explained.length);
     expect(explained.toSorted()).toEqual([...used].toSorted());

@@ -1,58 +1,28 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findRunbook } from '../../triggers/catalogue.js';
-import type { RehearsalHost } from '../../worker/rehearsal/index.js';
-import type { Rehearsal } from '../../workflows/engine/types.js';
-import { secretRotation } from '../../workflows/secret-rotation.js';
-import { rehearsalHost, testInstallation, type TestInstallation } from '../helpers/engine.js';
+import { answered, netEffects, ofKind, type Observed } from '../helpers/rehearsals.js';
 import {
-  answered,
-  netEffects,
-  observe,
-  ofKind,
-  type Experiment,
-  type Observed,
-  type Visit,
-} from '../helpers/rehearsals.js';
+  activitiesOf,
+  begunAt,
+  forward,
+  named,
+  rotationLab,
+  type RotationLab,
+} from './secret-rotation-lab.js';
 
 const HOUR_MS = 3_600_000;
 
-let installation: TestInstallation;
-let host: RehearsalHost;
+let lab: RotationLab;
+const rehearse = (...script: Parameters<RotationLab['rehearse']>): Promise<Observed> =>
+  lab.rehearse(...script);
 
 beforeAll(async () => {
-  installation = await testInstallation();
-  host = await rehearsalHost(installation);
+  lab = await rotationLab();
 }, 120_000);
 
 afterAll(async () => {
-  await host?.close();
-  await installation?.close();
+  await lab?.close();
 }, 60_000);
 
-/** A rehearsal of the runbook by its name, as it is or changed. */
-function named(name: string): Rehearsal<unknown> {
-  const found = secretRotation.spec.rehearsals.find((rehearsal) => rehearsal.name === name);
-  if (found === undefined) throw new Error(`no rehearsal "${name}"`);
-  return found;
-}
-
-async function rehearse(
-  rehearsal: Rehearsal<unknown>,
-  experiment: Omit<Experiment, 'rehearsal'> = {},
-): Promise<Observed> {
-  const { catalogue, configuration } = installation.installation;
-  const entry = findRunbook(catalogue, 'secretRotation');
-  if (entry === undefined) throw new Error('the runbook is not in the catalogue');
-  const lab = { host, client: installation.rehearsal, entry, inventory: configuration.secrets.get() };
-  return await observe(lab, { rehearsal, ...experiment });
-}
-
-const forward = ({ visits }: Observed): readonly Visit[] =>
-  visits.filter(({ step }) => !step.startsWith('undo/'));
-const activitiesOf = (observed: Observed): string[] => forward(observed).map(({ activity }) => activity);
-/** The run's clock when a step first began, in milliseconds. */
-const begunAt = (observed: Observed, activity: string): number =>
-  Date.parse(ofKind(observed, 'step.intent').find((intent) => intent.activity === activity)?.virtual ?? '');
 const gate = (observed: Observed, id: string) => ({
   openedAt: Date.parse(ofKind(observed, 'gate.opened').find((entry) => entry.gate === id)?.virtual ?? ''),
   closedAt: Date.parse(ofKind(observed, 'gate.closed').find((entry) => entry.gate === id)?.virtual ?? ''),
