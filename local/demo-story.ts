@@ -11,8 +11,29 @@ import { clean, columns } from '../triggers/cli/terminal.js';
 import * as workflows from '../workflows/index.js';
 import { dataFolder, startStack, type Stack } from './stack.js';
 
-const RUNBOOK = 'secret-rotation';
-const REHEARSAL = 'OpenAI key, scheduled';
+interface Story {
+  readonly runbook: string;
+  readonly rehearsal: string;
+  /** What it comes down to. @throws DemoFailed when the record does not show it */
+  readonly summarise: (entries: readonly StoredEntry[], wallMs: number, names: Names) => void;
+}
+type Names = ReadonlyMap<string, string>;
+
+/** The whole timeline, with every decision made in time. */
+const DATA_BREACH_REHEARSAL = 'Users and the authority are notified';
+
+const STORIES: Readonly<Record<string, Story>> = {
+  'secret-rotation': {
+    runbook: 'secret-rotation',
+    rehearsal: 'OpenAI key, scheduled',
+    summarise: summariseRotation,
+  },
+  'data-breach': {
+    runbook: 'data-breach-response',
+    rehearsal: DATA_BREACH_REHEARSAL,
+    summarise: summariseClocks,
+  },
+};
 
 /** Something that must be true of the demo is not. */
 class DemoFailed extends Error {
@@ -21,21 +42,30 @@ class DemoFailed extends Error {
 
 const say = (line = '') => process.stdout.write(`${line}\n`);
 
-/** Rotates the OpenAI key as a rehearsal, through the real engine, and prints its story. @throws DemoFailed */
-export async function demo(folder = dataFolder('demo')): Promise<void> {
+/**
+ * Performs a rehearsal through the real engine and prints its story: `secret-rotation` or `data-breach`.
+ * @throws DemoFailed
+ */
+export async function demo(name = 'secret-rotation', folder = dataFolder('demo')): Promise<void> {
+  const story = STORIES[name];
+  if (story === undefined) {
+    throw new DemoFailed(
+      `There is no demo "${name}". There are: ${Object.keys(STORIES).join(', ')}. Say \`npm run demo -- data-breach\`.`,
+    );
+  }
   const stack = await startStack({
     dataDir: folder,
     rehearsal: true,
     log: (line) => say(pc.dim(line)),
   });
   try {
-    await rehearse(stack);
+    await rehearse(stack, story);
   } finally {
     await stack.stop();
   }
 }
 
-async function rehearse(stack: Stack): Promise<void> {
+async function rehearse(stack: Stack, story: Story): Promise<void> {
   const password = () => randomBytes(24).toString('base64url');
   const database = await migrate(stack.adminUrl, { appPassword: password(), auditPassword: password() });
   const env = {
@@ -50,15 +80,15 @@ async function rehearse(stack: Stack): Promise<void> {
   const { signal: interrupt } = new AbortController();
   const context = new Context({ stdout, stderr, stdin, env, interrupt }, catalogueOf(workflows), false);
   try {
-    const entry = context.catalogue.get(RUNBOOK);
-    const rehearsal = entry?.spec.rehearsals.find(({ name }) => name === REHEARSAL);
+    const entry = context.catalogue.get(story.runbook);
+    const rehearsal = entry?.spec.rehearsals.find(({ name }) => name === story.rehearsal);
     if (entry === undefined || rehearsal === undefined)
-      throw new DemoFailed(`There is no rehearsal "${REHEARSAL}".`);
+      throw new DemoFailed(`There is no rehearsal "${story.rehearsal}".`);
     say(`\n${pc.bold(entry.spec.title)}`);
     const result = await performRehearsal(context, entry, rehearsal);
     if (result === undefined) throw new DemoFailed('The demo was stopped.');
     const names = new Map<string, string>(CAST.map(({ id, name }) => [id, name]));
-    summarise(result.entries, result.wallMs, names);
+    story.summarise(result.entries, result.wallMs, names);
     printLedger(result.entries, names);
     const findings = checkRun(result.entries);
     if (findings.length > 0) {
@@ -73,11 +103,7 @@ async function rehearse(stack: Stack): Promise<void> {
 }
 
 /** What the story comes down to, read from the record. */
-function summarise(
-  entries: readonly StoredEntry[],
-  wallMs: number,
-  names: ReadonlyMap<string, string>,
-): void {
+function summariseRotation(entries: readonly StoredEntry[], wallMs: number, names: Names): void {
   const at = (what: string, matches: (entry: StoredEntry['entry']) => boolean): StoredEntry['entry'] => {
     const found = entries.find(({ entry }) => matches(entry));
     if (found === undefined) throw new DemoFailed(`The record does not show that ${what}.`);
@@ -98,8 +124,35 @@ function summarise(
   );
 }
 
+/** The clocks of a breach: what was due when, and when it was done. */
+function summariseClocks(entries: readonly StoredEntry[], wallMs: number): void {
+  const all = entries.map(({ entry }) => entry);
+  const clocks = all.flatMap((entry) => (entry.kind === 'deadline.started' ? [entry] : []));
+  if (clocks.length === 0) throw new DemoFailed('The record does not show any clock.');
+  say(`\n${pc.bold('The clocks')}  ${pc.dim('from the moment of awareness')}`);
+  const rows = clocks.map(({ deadline, from, due }) => {
+    const end = all.find((entry) => entry.kind === 'deadline.ended' && entry.deadline === deadline);
+    const outcome = end?.kind === 'deadline.ended' ? end.outcome : 'running';
+    return [
+      deadline,
+      `due after ${since(from, due)}`,
+      `${outcome} after ${since(from, end?.virtual ?? due)}`,
+    ];
+  });
+  for (const [clock = '', due = '', outcome = ''] of columns(rows)) {
+    say(`  ${outcome.startsWith('met') ? pc.green('✓') : pc.red('✗')} ${clock}  ${pc.dim(due)}  ${outcome}`);
+  }
+  const [first, last] = [all[0]?.virtual ?? '', all.at(-1)?.virtual ?? ''];
+  say(`\n${pc.green('✓')} ${since(first, last)} in ${(wallMs / 1000).toFixed(1)} seconds of ours`);
+}
+
+function since(from: string, to: string): string {
+  const minutes = Math.round((Date.parse(to) - Date.parse(from)) / 60_000);
+  return minutes < 120 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`;
+}
+
 /** The run's entries as they are in the ledger; the monitor's looks in between are counted. */
-function printLedger(entries: readonly StoredEntry[], names: ReadonlyMap<string, string>): void {
+function printLedger(entries: readonly StoredEntry[], names: Names): void {
   say(`\n${pc.bold('The ledger')}  ${pc.dim(`${entries.length} entries, each hashed (RFC 6962)`)}`);
   const isLook = ({ entry }: StoredEntry) =>
     (entry.kind === 'step.intent' || entry.kind === 'step.outcome') && /errorRate#(?!1$|2$)/.test(entry.step);
@@ -113,10 +166,11 @@ function printLedger(entries: readonly StoredEntry[], names: ReadonlyMap<string,
   for (const [hash = '', virtual = '', kind = '', what = ''] of columns(rows)) {
     say(`${pc.dim(hash)}  ${pc.dim(virtual)}  ${kind}  ${clean(what)}`);
   }
-  say(pc.dim(`… and ${entries.length - shown.length} entries of further looks at the error rate`));
+  const left = entries.length - shown.length;
+  if (left > 0) say(pc.dim(`… and ${left} entries of further looks at the error rate`));
 }
 
-function describe(entry: StoredEntry['entry'], names: ReadonlyMap<string, string>): string {
+function describe(entry: StoredEntry['entry'], names: Names): string {
   const who = 'person' in entry && entry.person !== null ? (names.get(entry.person) ?? entry.person) : '';
   const subject = ['step', 'gate', 'wait', 'target'].flatMap((field) => {
     const value = (entry as Readonly<Record<string, unknown>>)[field];

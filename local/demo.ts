@@ -5,10 +5,11 @@ import { dropOnSignal } from './signals.js';
 // Before anything is loaded: Ctrl-C must do the same at every moment.
 dropOnSignal('The demo was stopped. Nothing real was touched, and nothing is left running.');
 
-/** `npm run demo`; another folder for its data may follow. */
+/** `npm run demo`, `npm run demo -- data-breach`; another folder for its data may follow. */
 async function main(): Promise<void> {
   const { demo } = await import('./demo-story.js');
-  await demo(process.argv[2]);
+  const [story, folder] = process.argv.slice(2);
+  await demo(story, folder);
 }
 
 main().catch(async (error: unknown) => {

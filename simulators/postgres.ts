@@ -37,6 +37,8 @@ export interface PostgresState {
   problems: readonly string[];
   /** How far a database is behind, in seconds, by id. */
   readonly behindSeconds: Record<string, number>;
+  /** A row is written to a database whenever it was backed up. */
+  writesAfterBackup?: boolean;
 }
 
 export interface PostgresSeed {
@@ -47,6 +49,7 @@ export interface PostgresSeed {
   readonly newestDamaged?: boolean;
   readonly integrityProblems?: readonly string[];
   readonly behindSeconds?: Readonly<Record<string, number>>;
+  readonly writesAfterBackup?: boolean;
 }
 
 const initialState = (): PostgresState => ({
@@ -71,6 +74,7 @@ export function seedPostgres(world: World, seed: PostgresSeed): void {
   state.newestDamaged = seed.newestDamaged ?? false;
   state.problems = seed.integrityProblems ?? [];
   Object.assign(state.behindSeconds, seed.behindSeconds);
+  state.writesAfterBackup = seed.writesAfterBackup ?? false;
   for (const [index, { database, label, at }] of (seed.backups ?? []).entries()) {
     const last = index + 1 === seed.backups?.length;
     addBackup(state, {
@@ -117,6 +121,11 @@ function fingerprintOf(tables: Tables): { tables: number; rows: number; digest: 
     rows: Object.values(tables).reduce((sum, { rows }) => sum + rows, 0),
     digest: createHash('sha256').update(lines.sort().join('')).digest('hex'),
   };
+}
+
+function withOneRowMore(tables: Tables): Tables {
+  const [[table, { rows }] = ['log', { rows: 0 }]] = Object.entries(tables);
+  return { ...tables, [table]: { rows: rows + 1, checksum: digest(`${table} ${rows + 1}`) } };
 }
 
 const shownBackup = ({ backup, bytes, at, tables }: StoredBackup) => ({
@@ -182,13 +191,13 @@ const handlers: Readonly<Record<string, Handle>> = {
     return { body: found === undefined ? null : shownBackup(found) };
   },
 
-  backup: (call, { key, database, label }) => {
+  backup: (call, { key, database, label }, server) => {
     const found = call.state.backups.find((stored) => stored.key === key && stored.database === database);
     if (found !== undefined) return { body: shownBackup(found) };
     call.effect('backup taken', `${database}: ${label}`);
-    return {
-      body: shownBackup(addBackup(call.state, { database, label, key, at: new Date(), damaged: false })),
-    };
+    const stored = addBackup(call.state, { database, label, key, at: new Date(), damaged: false });
+    if (call.state.writesAfterBackup === true) server.main = withOneRowMore(server.main);
+    return { body: shownBackup(stored) };
   },
 
   listBackups: ({ state }, { database, before }) => {

@@ -32,6 +32,8 @@ const TEST_KEY_PERMISSIONS: readonly StripePermission[] = ['payment_intent_write
 const FUTURE_MS = 3_600_000;
 const DAY_MS = 24 * 3_600_000;
 const WEEK_DAYS = 7;
+/** The recovery site of config/services.yaml. */
+const RECOVERY_ADDRESS = '198.51.100.10';
 
 /** A world in which every secret of the inventory exists at its vendor, in the vault and in the places that use it. */
 export async function seedWorld(
@@ -42,7 +44,10 @@ export async function seedWorld(
 ): Promise<void> {
   const secrets = [...inventory.values()];
   seedPlaces(world, secrets);
-  seedDns(world, { slowResolvers: preset.slowResolvers ?? 0 });
+  seedDns(world, {
+    slowResolvers: preset.slowResolvers ?? 0,
+    ...(preset.failedOver === true ? { value: RECOVERY_ADDRESS } : {}),
+  });
   for (const secret of secrets) {
     const { value, vendorId } = seedSecret(world, secret, secrets, preset);
     const known = vendorId !== undefined && preset.withoutKeyId?.includes(secret.id) !== true;
@@ -60,7 +65,12 @@ export async function seedWorld(
         looks.map((checks) => [...checks]),
       ]),
     ),
-    environments: Object.fromEntries((preset.environments ?? []).map((name) => [name, `${name}-0`])),
+    environments: Object.fromEntries(
+      [...(preset.environments ?? []), ...(preset.failedOver === true ? ['dr'] : [])].map((name) => [
+        name,
+        `${name}-0`,
+      ]),
+    ),
     unreadableFields: preset.unreadableFields ?? 0,
     logMatches: { '*': preset.logMatches ?? 0 },
     breachSuspected: preset.breachSuspected ?? false,
@@ -86,13 +96,34 @@ function seedStores(world: World, preset: WorldPreset): void {
     at: new Date(Date.now() - hours * 3_600_000),
   }));
   seedPostgres(world, {
-    databases: { app: tables, 'app-dr': tables },
+    databases: {
+      app: tables,
+      // Where a service runs, orders come in.
+      'app-dr': preset.failedOver === true ? { ...tables, orders: 1_820 } : tables,
+    },
     backups,
     newestDamaged: preset.damagedBackups ?? false,
     integrityProblems: [...(preset.integrityProblems ?? [])],
     behindSeconds: { 'app-dr': preset.staleReplica ?? 0 },
+    writesAfterBackup: preset.writesAfterBackup ?? false,
   });
   seedS3(world, 'example-uploads', { 'avatars/1': 'first', 'avatars/2': 'second', 'documents/1': 'third' });
+  seedSites(world, preset);
+}
+
+/** The files of a service, their backup, and what its recovery site has of them. */
+function seedSites(world: World, { strayFiles = 0, failedOver = false }: WorldPreset): void {
+  const files = { 'avatars/1': 'first', 'avatars/2': 'second', 'documents/1': 'third' };
+  const below = (prefix: string, all: Readonly<Record<string, string>>) =>
+    Object.fromEntries(Object.entries(all).map(([key, text]) => [prefix + key, text]));
+  const strays = (site: string) =>
+    Object.fromEntries(
+      Array.from({ length: strayFiles }, (_, n) => [`${site}/${n + 1}`, `only at ${site}`]),
+    );
+  seedS3(world, 'shop-files', { ...files, ...strays('live') });
+  seedS3(world, 'shop-backups', below('files/', files));
+  const written = failedOver ? { ...files, 'documents/2': 'fourth' } : {};
+  seedS3(world, 'shop-files-dr', { ...written, ...strays('recovery') });
 }
 
 /** A person makes a new value at the vendor and hands it in with `runbook secret put`. */

@@ -54,7 +54,8 @@ export function simulatorRouter<S>(simulator: Simulator<S>, worldOf: (name: stri
   const router = express.Router({ mergeParams: true });
   for (const [name, operation] of Object.entries(simulator.operations)) {
     router[operation.method](operation.path, async (request: Request, response: Response, next) => {
-      if (operation.takes?.({ query: queryOf(request), headers: headersOf(request) }) === false) return next();
+      if (operation.takes?.({ query: queryOf(request), headers: headersOf(request) }) === false)
+        return next();
       const world = worldOf(String(request.params['world']));
       await serve(simulator, `${simulator.system}.${name}`, operation, world, request, response);
     });

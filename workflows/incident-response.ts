@@ -12,6 +12,7 @@ import {
   type Known,
 } from './parts/mitigations.js';
 import { notify, notifying } from './parts/notify.js';
+import { writePostMortem } from './parts/post-mortem.js';
 import { rehearsals } from './rehearsals/incident-response.js';
 
 const HOUR_MS = 3_600_000;
@@ -80,13 +81,11 @@ export const incidentResponse = runbook(
           examples: ['shop'],
           options: 'services',
         }),
-      severity: z
-        .enum(SEVERITIES)
-        .meta({
-          title: 'Severity',
-          description: 'sev1 is the highest; config/escalation.yaml says what each means',
-          examples: ['sev2'],
-        }),
+      severity: z.enum(SEVERITIES).meta({
+        title: 'Severity',
+        description: 'sev1 is the highest; config/escalation.yaml says what each means',
+        examples: ['sev2'],
+      }),
       description: z
         .string()
         .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'Write lower-case words joined by dashes: sign-in-fails.')
@@ -150,7 +149,8 @@ export const incidentResponse = runbook(
     plan: ({ vendor, ...known }, { service, notifications }: IncidentConfig) => [
       {
         heading: 'Acknowledge: one level after the other is asked',
-        source: '002_c9cf85ce92b0c6c9.txt 6-20, 003_2522b3a81675c108.txt 612-616, 004_7a3def0868c62bab.txt 195-198',
+        source:
+          '002_c9cf85ce92b0c6c9.txt 6-20, 003_2522b3a81675c108.txt 612-616, 004_7a3def0868c62bab.txt 195-198',
         uses: [
           ...['acknowledge', 'acknowledge-in-time'],
           ...notifying(notifications, 'responders', 'technical-leads', 'managers', 'executives'),
@@ -208,7 +208,10 @@ export const incidentResponse = runbook(
     ],
     rehearsals,
   },
-  async ({ severity, description, pageKey, summary, vendor, featureFlag, workingDeployment }, run: IncidentRun) => {
+  async (
+    { severity, description, pageKey, summary, vendor, featureFlag, workingDeployment },
+    run: IncidentRun,
+  ) => {
     const startedAt = run.now();
     const { title } = run.config.service;
     run.setSeverity(severity);
@@ -253,7 +256,7 @@ export const incidentResponse = runbook(
     run.keep();
 
     // 8. Root cause, post-mortem and action items.
-    const report = await learn(incident, {
+    const report = await writePostMortem(incident, {
       description,
       resolvedAt,
       lines: [
@@ -346,7 +349,7 @@ function followSeverity(run: IncidentRun, voices: Voices, summary: string): void
 const AT_ONCE = /^0 /;
 
 /** Mitigates until a person confirms that the service is restored. Isolation ends when somebody agrees. */
-async function untilRestored(incident: Incident, { ...voices }: Voices): Promise<readonly string[]> {
+async function untilRestored(incident: Incident, voices: Voices): Promise<readonly string[]> {
   const { run, known, isolated } = incident;
   const { title, checks } = run.config.service;
   const done: string[] = [];
@@ -381,45 +384,6 @@ async function openTicket(run: IncidentRun, { summary, vendor }: Reported): Prom
           'the ticket as evidence.',
     critical: false,
   });
-}
-
-interface Learned {
-  readonly description: string;
-  readonly resolvedAt: Date;
-  /** What happened when, and what was done. */
-  readonly lines: readonly string[];
-}
-
-/** The root cause, the post-mortem drafted from the record, and the action items. @returns hash of the report */
-async function learn({ run, known }: Incident, { description, resolvedAt, lines }: Learned): Promise<string | null> {
-  const severity = severityOf(run);
-  const { title, repository } = run.config.service;
-  const { postMortemWithin: within } = run.config.escalation.severities[severity];
-  if (within === null) return null;
-  const clock = run.deadline('post-mortem-in-time', {
-    what: `The post-mortem of ${description} is written`,
-    within,
-    from: resolvedAt,
-    group: 'technical-leads',
-  });
-  await run.manual('root-cause', {
-    instruction: `Find out why this happened: ${known.summary} Give the root cause, and what keeps it from happening again, as evidence.`,
-    group: 'technical-leads',
-  });
-  const { hash } = await run.report('post-mortem', `Post-mortem: ${title}, ${description}`, {
-    kind: 'post-mortem',
-    facts: [{ heading: 'Timeline', lines }],
-  });
-  clock.met();
-  if (repository !== null) {
-    await run.steps.github.createIssue({
-      repository,
-      title: `Action items of the incident ${description}`,
-      body: `The post-mortem of run ${run.id} names what keeps this from happening again. Its SHA-256: ${hash}`,
-      labels: ['incident', severity],
-    });
-  }
-  return hash;
 }
 
 function message(run: IncidentRun, audience: string, summary: string) {

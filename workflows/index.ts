@@ -1,2 +1,3 @@
+export { incidentResponse } from './incident-response.js';
 export { maintenanceWindow } from './maintenance-window.js';
 export { secretRotation } from './secret-rotation.js';

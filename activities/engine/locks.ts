@@ -81,8 +81,8 @@ export async function lookAtLock(temporal: Client, workflowId: string): Promise<
     return {
       workflowId,
       runId,
-      holder: String(memo?.['holder'] ?? ''),
-      since: String(memo?.['since'] ?? ''),
+      holder: textIn(memo, 'holder'),
+      since: textIn(memo, 'since'),
     };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;
@@ -111,4 +111,10 @@ async function endLock(temporal: Client, { workflowId, runId, holder }: LockInfo
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) throw error;
   }
+}
+
+/** A text of a memo; empty when it has none of that name. */
+export function textIn(memo: Readonly<Record<string, unknown>> | undefined, name: string): string {
+  const value = memo?.[name];
+  return typeof value === 'string' ? value : '';
 }

@@ -104,7 +104,7 @@ export function backupStore(s3: S3, { id, backups: { bucket, prefix } }: Databas
       if (head.bytes !== bytes) throw backupDamaged(backup, `it has ${head.bytes} bytes instead of ${bytes}`);
       if (!(await s3.getFile(fileOf(backup), path, call))) throw backupDamaged(backup, 'its file is gone');
       const found = await hashOf(path, call);
-      if (found.sha256 === '') throw backupDamaged(backup, 'its SHA-256 is not the one of its manifest');
+      if (found.sha256 !== sha256) throw backupDamaged(backup, 'its SHA-256 is not the one of its manifest');
     },
   };
 }

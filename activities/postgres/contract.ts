@@ -69,7 +69,8 @@ export interface Postgres {
     call: DatabaseCall,
   ): Promise<readonly ListedBackup[]>;
   /**
-   * Restores into a new scratch database; a half-made one of the same name is dropped first.
+   * Restores into a new scratch database; a half-made one of the same name is dropped first. The backup may be one of
+   * another database.
    * @throws ApplicationFailure `BackupDamaged` (not retryable), which names the backup.
    */
   restoreInto(input: Swap & { readonly backup: string }, call: DatabaseCall): Promise<Restored>;

@@ -10,7 +10,7 @@ import type { Vault } from '../vault/contract.js';
 import { backupStore, hashOf, type Manifest } from './backups.js';
 import { backupByHand, restoreByHand } from './by-hand.js';
 import { beside, connected, reading, type Target } from './connection.js';
-import { backupId, previousName, type Backup, type Postgres } from './contract.js';
+import { BACKUP_ID, backupId, previousName, type Backup, type Postgres } from './contract.js';
 import { createLike, dropDatabase, existing, renameAll } from './databases.js';
 import { backupDamaged, refused } from './failures.js';
 import { fingerprintIn } from './fingerprint.js';
@@ -112,7 +112,9 @@ export function postgres({
 
     async restoreInto({ database: id, backup, scratch }, call) {
       const { database, target } = await opened(id);
-      const store = backupStore(s3, database);
+      // The backup of another database, restored at the recovery site, lies where that one keeps its backups.
+      const [, owner = id] = BACKUP_ID.exec(backup) ?? [];
+      const store = backupStore(s3, databases().get(owner) ?? database);
       const what = `restore backup ${backup} into ${id} as ${scratch}`;
       const name = scratchName(target, scratch);
       const manifest = await store.manifest(backup, call);

@@ -1,3 +1,4 @@
+import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
 import type { Systems } from '../index.js';
 import { verb } from '../step.js';
@@ -47,6 +48,21 @@ export const postgresSteps = ({ postgres }: Pick<Systems, 'postgres'>) => ({
     output: RestoredSchema,
     repeatable: true,
     run: (input, step) => postgres.restoreInto(input, step),
+  }),
+
+  /** Like restoreInto, but a damaged backup is an answer: the run can offer an older one. */
+  tryRestore: verb({
+    input: z.object({ database, backup, scratch }),
+    output: z.object({ restored: RestoredSchema.nullable(), problem: z.string().nullable() }),
+    repeatable: true,
+    async run(input, step) {
+      try {
+        return { restored: await postgres.restoreInto(input, step), problem: null };
+      } catch (error) {
+        if (!(error instanceof ApplicationFailure) || error.type !== 'BackupDamaged') throw error;
+        return { restored: null, problem: error.message };
+      }
+    },
   }),
 
   fingerprint: verb({

@@ -22,6 +22,13 @@ export const postgresVerbs = {
     giveUpAfter: '24 hours',
     heartbeat: '2 minutes',
   },
+  tryRestore: {
+    title: 'Restore backup {backup} beside database {database}, as {scratch}, if it is sound',
+    returns: true,
+    within: '12 hours',
+    giveUpAfter: '24 hours',
+    heartbeat: '2 minutes',
+  },
   fingerprint: {
     title: 'Compute the checksums of database {database}',
     returns: true,

@@ -62,25 +62,30 @@ export interface DnsZoneSeed {
 }
 
 /** What every world has: the same host in one zone of each provider. */
-const EXAMPLE_ZONES: readonly DnsZoneSeed[] = (
-  [
-    ['cloudflare', 'zone-example'],
-    ['route53', 'Z0EXAMPLE'],
-  ] as const
-).map(([provider, zone]) => ({
-  provider,
-  zone,
-  domain: 'example.com',
-  records: [{ type: 'A', name: 'app.example.com', values: ['192.0.2.10'], ttl: 3600 }],
-}));
+const exampleZones = (value: string): readonly DnsZoneSeed[] =>
+  (
+    [
+      ['cloudflare', 'zone-example'],
+      ['route53', 'Z0EXAMPLE'],
+    ] as const
+  ).map(([provider, zone]) => ({
+    provider,
+    zone,
+    domain: 'example.com',
+    records: [{ type: 'A', name: 'app.example.com', values: [value], ttl: 3600 }],
+  }));
 
-/** Gives a world its zones, and resolvers that remember an old answer until they were asked `slowResolvers` times. */
+/**
+ * Gives a world its zones, and resolvers that remember an old answer until they were asked `slowResolvers` times.
+ * `value`: where the example host points.
+ */
 export function seedDns(
   world: World,
   {
     slowResolvers = 0,
-    zones = EXAMPLE_ZONES,
-  }: { slowResolvers?: number; zones?: readonly DnsZoneSeed[] } = {},
+    value = '192.0.2.10',
+    zones = exampleZones(value),
+  }: { slowResolvers?: number; value?: string; zones?: readonly DnsZoneSeed[] } = {},
 ): void {
   const state = stateOf(world);
   state.slowResolvers = slowResolvers;

@@ -54,6 +54,8 @@ export type DatabaseOptions = Pick<PostgresConfig, 'programs' | 'folder'> & {
   readonly url?: string;
   /** The steps connect as a role that owns the database and may create others, and nothing more. */
   readonly asOwner?: boolean;
+  /** A second database of the inventory on the same server, whose backups are kept elsewhere. */
+  readonly recoverySite?: boolean;
 };
 
 /** An application's database on the test server, with the steps over real programs and a simulated object store. */
@@ -77,7 +79,11 @@ export async function applicationDatabase(endpoint: URL, options: DatabaseOption
     backups: { bucket: BUCKET, prefix: 'database/' },
   };
   const store = s3({ endpoint, region: 'us-east-1', credentials: S3_SIMULATED_KEY });
-  const client = postgres({ databases: () => new Map([['app', app]]), vault, s3: store, ...options });
+  const site: Database = { ...app, id: 'app-dr', backups: { bucket: BUCKET, prefix: 'recovery/' } };
+  const inventory = new Map(
+    [app, ...(options.recoverySite === true ? [site] : [])].map((each) => [each.id, each]),
+  );
+  const client = postgres({ databases: () => inventory, vault, s3: store, ...options });
   return {
     name,
     url: urlOf(name, owner),

@@ -99,6 +99,34 @@ describe('postgres.backup and postgres.restoreInto', () => {
     expect(await properties(`${app.name}__drill`)).toEqual(await properties(app.name));
   });
 
+  test('a backup is restored beside the database of the recovery site, wherever each keeps its backups', async () => {
+    const app = await filled({ recoverySite: true });
+    const { backup, at, tables, rows, digest } = await runVerb(app.steps.backup, {
+      database,
+      label: 'nightly',
+    });
+    const input = { database: 'app-dr', backup, scratch: 'recovery' };
+    expect(await runVerb(app.steps.tryRestore, input)).toEqual({
+      restored: { scratch: 'recovery', at, tables, rows, digest },
+      problem: null,
+    });
+  });
+
+  test('of a damaged backup a recovery hears, so that it can offer an older one', async () => {
+    const app = await filled();
+    const { backup } = await runVerb(app.steps.backup, { database, label: 'nightly' });
+    seedS3(vendor.world, BUCKET, { [`database/${backup}.json`]: 'no manifest' });
+    expect(await runVerb(app.steps.tryRestore, { database, backup, scratch: 'recovery' })).toEqual({
+      restored: null,
+      problem: expect.stringContaining(`Backup ${backup} is damaged`) as string,
+    });
+    const other = `app/20200101T000000000Z--nightly--${'0'.repeat(8)}`;
+    const unknown = await failureOf(
+      runVerb(app.steps.tryRestore, { database, backup: other, scratch: 'recovery' }),
+    );
+    expect(unknown.type).toBe('UnknownBackup');
+  });
+
   test('data that came back otherwise than it went in is refused, and nothing is left of it', async () => {
     const app = await filled();
     const { backup, digest } = await runVerb(app.steps.backup, { database, label: 'nightly' });

@@ -37,13 +37,14 @@ if (minio === undefined) {
 describe.skipIf(minio === undefined)(
   's3 against a real MinIO (skipped without `minio` on the PATH or MINIO_BIN)',
   () => {
-    const folder = mkdtempSync(join(tmpdir(), 'runbook-minio-'));
+    let folder = '';
     let server: ChildProcess | undefined;
     let endpoint = new URL('http://127.0.0.1');
     const store = (secretAccessKey = credentials.secretAccessKey) =>
       s3({ endpoint, region: 'us-east-1', credentials: { ...credentials, secretAccessKey }, attempts: 1 });
 
     beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), 'runbook-minio-'));
       const [port] = await freePorts(1);
       endpoint = new URL(`http://127.0.0.1:${port}`);
       server = spawn(minio ?? '', ['server', '--quiet', '--address', endpoint.host, join(folder, 'data')], {

@@ -87,7 +87,7 @@ function applicationOf(state: Json): Json {
       migrations,
       serving,
     },
-    environments: Object.keys((state['environments'] ?? {}) as Json).sort(),
+    environments: Object.keys(state['environments'] ?? {}).sort(),
     flags: flags.map(([flag]) => flag).sort(),
   };
 }

@@ -1,12 +1,13 @@
+import type { LedgerEntry } from '../../activities/ledger/entry.js';
 import { isUndo, messagesOf, ofKind, type Observed, type Visit } from '../helpers/rehearsals.js';
 import type { Rehearsal } from '../../workflows/engine/types.js';
 import {
   baseOf,
   changingOperationsOf,
   effectsDiffer,
-  lastUndo,
   operationsOf,
   orderProblems,
+  ownVisits,
   restored,
   undoProblems,
 } from './comparisons.js';
@@ -86,10 +87,28 @@ export async function lostAnswersStopTheRun(subject: Subject): Promise<string[]>
   );
 }
 
+interface ManualStep {
+  readonly rehearsal: Rehearsal<unknown>;
+  readonly id: string;
+  readonly canStop: boolean;
+  /** What could be undone by the steps before and after it: one of the two is what could be undone at it. */
+  readonly stacks: readonly (readonly string[])[];
+}
+
+function stacksAround(observed: Observed, target: string): (readonly string[])[] {
+  const at = (wanted: (entry: LedgerEntry) => boolean): number =>
+    observed.entries.findIndex(({ entry }) => wanted(entry));
+  const asked = at((entry) => entry.kind === 'question.asked' && entry.target === target);
+  const begun = (visit: Visit): number =>
+    at((entry) => entry.kind === 'step.intent' && entry.step === visit.step);
+  const visits = ownVisits(observed).filter((visit) => !isUndo(visit));
+  const before = visits.findLast((visit) => begun(visit) < asked);
+  const after = visits.find((visit) => begun(visit) > asked);
+  return [before?.undo ?? [], after?.undo ?? []];
+}
+
 /** Manual steps of the clean runs, each once. */
-export async function manualSteps(
-  subject: Subject,
-): Promise<readonly { rehearsal: Rehearsal<unknown>; id: string; canStop: boolean }[]> {
+export async function manualSteps(subject: Subject): Promise<readonly ManualStep[]> {
   const { clean } = await subject.rehearsed();
   return firstOfEach(
     clean.flatMap((observed) =>
@@ -99,6 +118,7 @@ export async function manualSteps(
           rehearsal: subject.rehearsal(observed.name),
           id: baseOf(target),
           canStop: choices.includes('abort'),
+          stacks: stacksAround(observed, target),
         })),
     ),
     ({ id }) => id,
@@ -109,17 +129,15 @@ export async function manualSteps(
 export async function undoableByHandStopsTheRun(subject: Subject): Promise<string[]> {
   const steps = (await manualSteps(subject)).filter(({ canStop }) => canStop);
   return await subject.problemsOf(
-    steps.map(({ rehearsal, id }) => ({
+    steps.map(({ rehearsal, id, stacks }) => ({
       about: `${id} can't be done`,
       experiment: { rehearsal: subject.changed(rehearsal, { [id]: abort }), anyEnd: true },
       problems: (observed) => {
-        const started = ofKind(observed, 'undo.started').length > 0;
-        return [
-          observed.outcome !== 'aborted' && `it ended ${observed.outcome}`,
-          // What a manual step registered for itself comes on top of what was there before.
-          !started && lastUndo(observed).length > 0 && 'nothing was undone',
-          ...orderProblems(observed),
-        ];
+        const wrong = stacks.map((undo) =>
+          undoProblems(observed, undo).filter((problem) => problem !== false),
+        );
+        const best = wrong.sort((one, other) => one.length - other.length)[0] ?? [];
+        return [observed.outcome !== 'aborted' && `it ended ${observed.outcome}`, ...best];
       },
     })),
   );
@@ -198,7 +216,7 @@ function wentOn(subject: Subject, observed: Observed, rehearsal: Rehearsal<unkno
     if (entry.kind !== 'step.intent') continue;
     const isNew = !begunBefore.has(entry.step);
     begunBefore.add(entry.step);
-    if (index < given || !isNew || isUndo(entry as Pick<Visit, 'step'>)) continue;
+    if (index < given || !isNew || isUndo(entry)) continue;
     if (subject.isBackground(rehearsal, entry.activity)) continue;
     return `it went on with ${entry.step} after the step that failed`;
   }

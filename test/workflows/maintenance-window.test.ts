@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findRunbook } from '../../triggers/catalogue.js';
 import type { RehearsalHost, RehearsalResult } from '../../worker/rehearsal/index.js';
-import type { EntryOf, LedgerEntry, LedgerKind } from '../../activities/ledger/entry.js';
+import type { EntryOf, LedgerKind } from '../../activities/ledger/entry.js';
 import type { Rehearsal } from '../../workflows/engine/types.js';
 import { rehearsalHost, testInstallation, type TestInstallation } from '../helpers/engine.js';
 
@@ -29,9 +29,7 @@ async function rehearse(name: string, change: Partial<Rehearsal<unknown>> = {}):
 }
 
 const of = <K extends LedgerKind>({ entries }: RehearsalResult, kind: K): EntryOf<K>[] =>
-  entries
-    .map(({ entry }) => entry as LedgerEntry)
-    .filter((entry): entry is EntryOf<K> => entry.kind === kind);
+  entries.map(({ entry }) => entry).filter((entry): entry is EntryOf<K> => entry.kind === kind);
 
 /** Moments, by the run's clock, at which a verb was called. */
 const calls = (result: RehearsalResult, activity: string): number[] =>

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { EntryOf, LedgerEntry, LedgerKind } from '../../activities/ledger/entry.js';
+import type { EntryOf, LedgerKind } from '../../activities/ledger/entry.js';
 import { CAST } from '../../simulators/cast.js';
 import { catalogueOf, findRunbook } from '../../triggers/catalogue.js';
 import { bundleWorkflows } from '../../worker/bundle.js';
@@ -41,9 +41,7 @@ async function rehearse(trial: string, script: Script = { answers: {} }) {
 }
 
 const of = <K extends LedgerKind>({ entries }: RehearsalResult, kind: K): EntryOf<K>[] =>
-  entries
-    .map(({ entry }) => entry as LedgerEntry)
-    .filter((entry): entry is EntryOf<K> => entry.kind === kind);
+  entries.map(({ entry }) => entry).filter((entry): entry is EntryOf<K> => entry.kind === kind);
 
 const person = (name: string): string => CAST.find((member) => member.name === name)?.id ?? '';
 

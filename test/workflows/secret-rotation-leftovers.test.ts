@@ -149,8 +149,8 @@ test('two runs never rotate one secret at once: the second is refused, with the 
     const handle = installation.live.workflow.getHandle(first);
     await eventually(
       () => handle.query(statusQuery),
-      ({ questions }) => questions.some(({ id }) => id === 'create-by-hand'),
-      'the first run to ask for the key',
+      ({ locks }) => locks.some(({ state }) => state === 'held'),
+      'the first run to hold the lock of its secret',
     );
     await expect(
       begin().then((second) => installation.live.workflow.getHandle(second).result()),

@@ -1,3 +1,4 @@
+import { textIn } from '../../activities/engine/locks.js';
 import type { Context } from './context.js';
 import { clean, columns, fromNow } from './terminal.js';
 
@@ -12,15 +13,15 @@ export async function locks(context: Context): Promise<void> {
   await client.withDeadline(Date.now() + LIST_WITHIN_MS, async () => {
     const query = "WorkflowType = 'lock' AND ExecutionStatus = 'Running'";
     for await (const { memo } of client.workflow.list({ query })) {
-      const text = (name: string): string => (typeof memo?.[name] === 'string' ? memo[name] : '');
-      held.push({ resource: text('resource'), holder: text('holder'), since: text('since') });
+      const [resource, holder, since] = ['resource', 'holder', 'since'].map((name) => textIn(memo, name));
+      held.push({ resource: resource ?? '', holder: holder ?? '', since: since ?? '' });
     }
   });
   const now = new Date().toISOString();
   const rows = columns(held.map(({ resource, holder }) => [clean(resource), clean(holder)]));
-  rows.forEach((row, index) =>
-    context.say(`${row.join('  ')}  ${c.dim(fromNow(held[index]?.since ?? now, now))}`),
-  );
+  for (const [index, row] of rows.entries()) {
+    context.say(`${row.join('  ')}  ${c.dim(fromNow(held[index]?.since ?? now, now))}`);
+  }
   if (held.length === 0) context.say('No run holds a lock.');
   context.document(held);
 }

@@ -95,11 +95,13 @@ export class Session {
       return;
     }
     if (answer === 'nobody' || this.over) return;
-    const afterMs = answer.after === undefined ? 0 : msToNumber(answer.after);
-    const due: Due = { at: Date.parse(notice.virtual) + afterMs, run, target, answer, isGate };
-    const clock = this.clocks.get(run);
-    if (afterMs === 0 || clock === undefined) await this.give(due);
-    else await clock.add(due);
+    for (const each of [answer, ...(answer.also ?? [])]) {
+      const afterMs = each.after === undefined ? 0 : msToNumber(each.after);
+      const due: Due = { at: Date.parse(notice.virtual) + afterMs, run, target, answer: each, isGate };
+      const clock = this.clocks.get(run);
+      if (afterMs === 0 || clock === undefined) await this.give(due);
+      else await clock.add(due);
+    }
   }
 
   /** Drives the run, and its children, to their end. @throws RehearsalFailed */

@@ -91,13 +91,13 @@ export class Children {
     name: string,
     run: string,
     options: WithWorkflowArgs<Workflow, ChildWorkflowOptions>,
-  ): Promise<ChildEnd & { outcome: RunOutcome; cancelled?: unknown }> {
+  ): Promise<ChildEnd & { outcome: RunOutcome; cancelled?: Error }> {
     try {
       const end = (await executeChild(name, options)) as ChildEnd;
       return { ...end, outcome: 'completed' };
     } catch (error) {
       if (isCancellation(error)) {
-        return { closedAt: isoNow(), result: null, outcome: 'cancelled', cancelled: error };
+        return { closedAt: isoNow(), result: null, outcome: 'cancelled', cancelled: error as Error };
       }
       if (!(error instanceof ChildWorkflowFailure)) {
         throw ApplicationFailure.nonRetryable(`${run} could not be started.`, 'ChildNotStarted');

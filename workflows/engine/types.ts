@@ -54,6 +54,8 @@ export interface ScriptedAnswer {
    */
   readonly handsIn?: string;
   readonly revokes?: string;
+  /** Other people who answer the same question: a gate may need more than one. */
+  readonly also?: readonly ScriptedAnswer[];
 }
 
 export interface RehearsalFault {
@@ -98,6 +100,12 @@ export interface WorldPreset {
   readonly integrityProblems?: readonly string[];
   /** How far the replica `app-dr` is behind, in seconds. */
   readonly staleReplica?: number;
+  /** Files at the recovery site, and at the live one, that are nowhere else. */
+  readonly strayFiles?: number;
+  /** The service runs at its recovery site: its name points there, and the environment is deployed. */
+  readonly failedOver?: boolean;
+  /** Somebody goes on writing to a database after it was backed up. */
+  readonly writesAfterBackup?: boolean;
 }
 
 export interface Rehearsal<I> {

@@ -38,13 +38,16 @@ export function checkComponent({ config: { service } }: AffectedRun, component: 
 
 /** Begins something in the background, like `run.meanwhile`, for a body that needs its result later. */
 export function begin<T>(run: AffectedRun, work: () => Promise<T>): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
+  const begun = new Promise<T>((resolve, reject) => {
     run.meanwhile(() => {
       const result = work();
       result.then(resolve, reject);
       return result;
     });
   });
+  // It may fail before the body asks for the result.
+  begun.catch(() => undefined);
+  return begun;
 }
 
 /**

@@ -58,11 +58,12 @@ const flag = (enabled: boolean): Mitigation => ({
   isOffered: ({ featureFlag }) => featureFlag !== '',
   act: async ({ run, known: { featureFlag } }) => {
     const { application } = run.steps;
-    let before: boolean | undefined;
+    const was: { before?: boolean } = {};
     run.undo('application.setFeatureFlag', `set the feature flag ${featureFlag} as it was`, async () => {
-      if (before !== undefined) await application.setFeatureFlag({ flag: featureFlag, enabled: before });
+      if (was.before !== undefined)
+        await application.setFeatureFlag({ flag: featureFlag, enabled: was.before });
     });
-    ({ before } = await application.setFeatureFlag({ flag: featureFlag, enabled }));
+    was.before = (await application.setFeatureFlag({ flag: featureFlag, enabled })).before;
     return `The feature flag ${featureFlag} was switched ${enabled ? 'on' : 'off'}.`;
   },
 });
@@ -101,7 +102,13 @@ const MITIGATIONS: readonly Mitigation[] = [
   },
   {
     choice: 'isolate',
-    uses: () => ['component', 'application.isolate', 'lift-isolation', 'application.liftIsolation', 'slack.post'],
+    uses: () => [
+      'component',
+      'application.isolate',
+      'lift-isolation',
+      'application.liftIsolation',
+      'slack.post',
+    ],
     act: async (incident) => {
       const { run, isolated } = incident;
       const component = await chooseComponent(run, 'is cut off from users and from the rest');
