@@ -67,7 +67,7 @@ export async function unskippedHost(stack: BenchStack, bundle: WorkflowBundle, c
       lockScope: (run) => run,
       announce: async (identity, notice, key) => {
         await tell(identity, notice, key);
-        await sessionOf(identity.run).onNotice(identity.run, notice);
+        await sessionOf(identity.run).onNotice(identity, notice);
       },
     },
   });
@@ -100,6 +100,7 @@ export async function unskippedHost(stack: BenchStack, bundle: WorkflowBundle, c
             },
           });
           await deliver({ pool, ledger, clients: { rehearsal: client } }, id);
+          return { refusal: Promise.resolve(undefined) };
         },
       }),
     );

@@ -51,7 +51,7 @@ export const backupAndVerify = runbook(
     corrections: [
       '003_2522b3a81675c108.txt 424 makes the backup at 02:00, when the Sunday window of 002_c9cf85ce92b0c6c9.txt 132 opens: schedule it at another hour. The window makes a backup of its own, an hour before.',
       '003_2522b3a81675c108.txt 427 verifies the backup of yesterday; here it is verified at once, by a restore.',
-      '002_c9cf85ce92b0c6c9.txt 97 relies on replication, which repeats every deletion; here the copy loses nothing when something is deleted.',
+      '002_c9cf85ce92b0c6c9.txt 97 relies on replication, which repeats every deletion; here the copy loses nothing when something is deleted. What is overwritten is overwritten there too: let its bucket keep versions.',
       '003_2522b3a81675c108.txt 430-437 copies files and verifies nothing; here every object is compared.',
     ],
     input: z.object({
@@ -241,6 +241,7 @@ async function backUpStorage(run: BackupRun): Promise<{ bytes: number; digest: s
     `From ${shown(live)} to ${shown(backup)}: ${copied} objects copied`,
     `Backup: ${objects} objects, ${bytes} bytes, digest ${digest}`,
     `Objects that exist in the backup only: ${extra}`,
+    'Earlier versions of an object are there only when the bucket keeps versions.',
   ];
   return { bytes, digest, part: { heading: 'Files', lines, problems: problem === null ? [] : [problem] } };
 }

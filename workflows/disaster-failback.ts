@@ -76,8 +76,9 @@ export const disasterFailback = runbook(
       {
         heading: 'Freeze writes, and say so',
         uses: [
-          ...['statuspage.createIncident', 'statuspage.updateIncident', 'freeze', 'pagerduty.trigger'],
-          ...['application.freezeWrites', 'application.unfreezeWrites'],
+          ...['statuspage.createIncident', 'statuspage.updateIncident'],
+          ...['application.freezeWrites', 'application.unfreezeWrites', 'freeze'],
+          ...notifying(notifications, 'responders'),
         ],
       },
       {
@@ -136,10 +137,12 @@ export const disasterFailback = runbook(
       what: `${title} takes writes again`,
       within: FREEZE_WITHIN,
       group: 'on-call',
-      onMissed: () =>
-        run.steps.pagerduty.trigger({
-          summary: `${title} takes no writes for more than ${FREEZE_WITHIN}. Run ${run.id}.`,
-          severity: 'critical',
+      onMissed: async () =>
+        notify(run, {
+          audience: 'responders',
+          severity: 'sev1',
+          subject: `${title} takes no writes for more than ${FREEZE_WITHIN}`,
+          text: `Writes are frozen since ${frozenAt.toISOString()}. Run ${run.id}.`,
         }),
     });
     const letWritesIn = () => application.unfreezeWrites({});
@@ -254,9 +257,9 @@ async function begin(run: FailbackRun, reason: string): Promise<void> {
 async function announce(run: FailbackRun): Promise<string> {
   const { statuspage } = run.steps;
   const { title } = run.config.service;
-  let incident: string | undefined;
+  let incident: string | null = null;
   run.undo('statuspage.updateIncident', 'say that the freeze is over', async () => {
-    if (incident === undefined) return;
+    if (incident === null) return;
     const body = `${title} stays where it is, and can be used without restrictions again.`;
     await statuspage.updateIncident({ incident, status: 'resolved', body });
   });
@@ -295,9 +298,9 @@ async function syncDatabase(run: FailbackRun): Promise<Synced> {
     );
   }
   await assertUnwritten(run, digest);
-  let former: string | undefined;
+  let former: string | null = null;
   run.undo('postgres.putBack', 'put the former primary database back', async () => {
-    if (former !== undefined) await postgres.putBack({ database, previous: former, scratch: SCRATCH });
+    if (former !== null) await postgres.putBack({ database, previous: former, scratch: SCRATCH });
   });
   const { previous } = await postgres.promote({ database, scratch: SCRATCH });
   former = previous;

@@ -4,6 +4,7 @@ import type { Notifications } from '../config/notifications.js';
 import type { Service } from '../config/services.js';
 import { runbook, type Run } from './engine/runbook.js';
 import { notify, notifying } from './parts/notify.js';
+import { RESTORING, restoreDatabase } from './parts/recovery-database.js';
 import { checkService, spoken, syncFiles } from './parts/sites.js';
 import { LOWERING, SEEN, Traffic } from './parts/traffic.js';
 import { disasterRecoveryRehearsals } from './rehearsals/disaster-recovery.js';
@@ -12,11 +13,7 @@ import { disasterRecoveryRehearsals } from './rehearsals/disaster-recovery.js';
 const DECLARING_PEOPLE = 2;
 const DECLARE_WITHIN = '30 minutes';
 /** Time to decide; no document names one. */
-const DECIDE_WITHIN = '30 minutes';
 const SWITCH_WITHIN = '30 minutes';
-
-/** Name of the restored database until it takes the place of the one at the recovery site. */
-const SCRATCH = 'recovery';
 
 interface Config {
   readonly service: Service;
@@ -111,10 +108,7 @@ export const disasterRecovery = runbook(
       {
         heading: 'Restore the database from a backup, and check it',
         source: '002_c9cf85ce92b0c6c9.txt 111, 003_2522b3a81675c108.txt 466-467',
-        uses: [
-          ...['postgres.listBackups', 'postgres.tryRestore', 'postgres.checkIntegrity', 'older-backup'],
-          ...['postgres.promote', 'postgres.putBack', 'postgres.dropScratch', 'postgres.fingerprint'],
-        ],
+        uses: [...RESTORING],
       },
       {
         heading: 'Restore the files from their backup, and compare them',
@@ -276,9 +270,9 @@ function outageOf(since: string | undefined, now: Date): Date {
 async function announce(run: RecoveryRun): Promise<string> {
   const { statuspage } = run.steps;
   const { title } = run.config.service;
-  let incident: string | undefined;
+  let incident: string | null = null;
   run.undo('statuspage.updateIncident', 'say that the service was not moved', async () => {
-    if (incident !== undefined) await sayNotMoved(run, incident);
+    if (incident !== null) await sayNotMoved(run, incident);
   });
   for (const audience of ['executives', 'responders']) {
     notify(run, {
@@ -317,84 +311,6 @@ function provisioning({ title, supabaseProject, disasterRecovery }: Service): st
         : ` Users and sessions are in Supabase project ${supabaseProject}, which this run does not touch: when it is lost too, restore it in its dashboard under Database > Backups.`,
       ' Then say "done", with a link to what was provisioned.',
     );
-}
-
-interface RestoredDatabase {
-  readonly backup: string;
-  readonly at: string;
-  readonly tables: number;
-  readonly rows: number;
-  readonly digest: string;
-  readonly previous: string;
-  readonly refused: readonly string[];
-}
-
-/** Restores the newest backup that is sound. Of one that is not people hear at once, and decide about an older one. */
-async function restoreDatabase(run: RecoveryRun): Promise<RestoredDatabase> {
-  const { postgres } = run.steps;
-  const { title, database: lost, disasterRecovery } = run.config.service;
-  const { database } = disasterRecovery;
-  const { backups } = await postgres.listBackups({ database: lost });
-  run.undo('postgres.dropScratch', 'drop the restored database', () =>
-    postgres.dropScratch({ database, scratch: SCRATCH }),
-  );
-  const refused: string[] = [];
-  for (const [nth, { backup, at }] of backups.entries()) {
-    const { sound, problem } = await restoreOne(run, backup);
-    if (sound !== null) return { ...sound, backup, refused };
-    refused.push(backup);
-    const older = backups[nth + 1];
-    if (older === undefined) break;
-    const { option } = await run.decide('older-backup', {
-      question: `${title}: ${problem} The next older backup is of ${older.at} instead of ${at}. Restore that one?`,
-      choices: ['restore the older one', 'stop'] as const,
-      group: 'approvers',
-      within: DECIDE_WITHIN,
-    });
-    if (option === 'stop') throw noBackup(lost, refused, 'People decided to restore no older one.');
-  }
-  throw noBackup(lost, refused, 'There is no older one.');
-}
-
-/** One backup: restored beside the database, checked, put in its place, and compared with what was checked. */
-async function restoreOne(
-  run: RecoveryRun,
-  backup: string,
-): Promise<
-  | { readonly sound: Omit<RestoredDatabase, 'backup' | 'refused'>; readonly problem: null }
-  | { readonly sound: null; readonly problem: string }
-> {
-  const { postgres } = run.steps;
-  const { database } = run.config.service.disasterRecovery;
-  const { restored, problem } = await postgres.tryRestore({ database, backup, scratch: SCRATCH });
-  if (restored === null) return { sound: null, problem: problem ?? `Backup ${backup} is damaged.` };
-  const { passed, problems } = await postgres.checkIntegrity({ database, scratch: SCRATCH });
-  if (!passed)
-    return {
-      sound: null,
-      problem: `Restored from backup ${backup}, the check found ${problems.join(', ')}.`,
-    };
-  let former: string | undefined;
-  run.undo('postgres.putBack', 'put the former database of the recovery site back', async () => {
-    if (former !== undefined) await postgres.putBack({ database, previous: former, scratch: SCRATCH });
-  });
-  const { previous } = await postgres.promote({ database, scratch: SCRATCH });
-  former = previous;
-  const { digest } = await postgres.fingerprint({ database });
-  const { at, tables, rows } = restored;
-  if (digest === restored.digest) return { sound: { at, tables, rows, digest, previous }, problem: null };
-  throw ApplicationFailure.nonRetryable(
-    `Database ${database} is not what was restored from ${backup}: something writes to it. Stop that, and start again.`,
-    'DataDiffers',
-  );
-}
-
-function noBackup(database: string, refused: readonly string[], why: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(
-    `No backup of database ${database} was restored (${refused.join(', ') || 'it has none'}). ${why} ` +
-      'Look in its bucket for another one, or start again.',
-    'NoBackup',
-  );
 }
 
 async function resume(

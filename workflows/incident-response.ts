@@ -98,7 +98,7 @@ export const incidentResponse = runbook(
       summary: z
         .string()
         .min(10)
-        .max(400)
+        .max(300)
         .meta({
           title: 'What is wrong',
           description: 'In a sentence; no personal data',
@@ -238,7 +238,7 @@ export const incidentResponse = runbook(
 
     // 6. Mitigate, until a person confirms that the service is restored.
     const known: Known = { summary, featureFlag, workingDeployment };
-    const incident: Incident = { run, known, startedAt, newestChange, isolated: new Set() };
+    const incident: Incident = { run, known, newestChange, isolated: new Set() };
     const done = await untilRestored(incident, voices);
 
     // 7. Resolved. Nothing is taken back any more.

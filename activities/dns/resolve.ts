@@ -10,7 +10,8 @@ export interface Resolved {
 
 /**
  * Asks every public resolver. One that does not answer counts as an empty answer.
- * @throws ApplicationFailure `VendorUnavailable` (retryable) when none of them answers.
+ * @throws ApplicationFailure `VendorUnavailable` (retryable) when none of them answers, `VendorRefused` (not
+ * retryable) when all of them refuse to.
  */
 export async function resolved(
   dns: Pick<Dns, 'ask' | 'resolvers'>,
@@ -23,6 +24,8 @@ export async function resolved(
   );
   options.signal?.throwIfAborted();
   if (asked.every(({ status }) => status === 'rejected')) {
+    const refusals = asked.filter(isRefused);
+    if (refusals.length === asked.length) throw refusals[0]?.reason;
     const names = dns.resolvers.map((resolver) => resolver.name).join(', ');
     throw ApplicationFailure.retryable(
       `None of the public resolvers (${names}) says what ${name} is. It is tried again.`,
@@ -35,4 +38,12 @@ export async function resolved(
     return { resolver: resolver.name, values: answer?.status === 'fulfilled' ? answer.value : [] };
   });
   return { agree: answers.every(({ values }) => sameValues(values, expected)), answers };
+}
+
+function isRefused<T>(result: PromiseSettledResult<T>): result is PromiseRejectedResult {
+  return (
+    result.status === 'rejected' &&
+    result.reason instanceof ApplicationFailure &&
+    result.reason.nonRetryable === true
+  );
 }

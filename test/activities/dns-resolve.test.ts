@@ -120,6 +120,14 @@ describe('dns.resolve', () => {
     expect(failure.message).toContain('cloudflare-dns.com, dns.google');
   });
 
+  test('when every resolver refuses the question, nobody asks again and again', async () => {
+    vendor.world.fail({ operation: 'dns.askCloudflare', point: 'before', status: 400 });
+    vendor.world.fail({ operation: 'dns.askGoogle', point: 'before', status: 400 });
+    const failure = await failureOf(runVerb(setUp().steps.resolve, { ...question, expect: OLD }));
+    expect(vendor.world.injected()).toBe(2);
+    expect(failure).toMatchObject({ type: 'VendorRefused', nonRetryable: true });
+  });
+
   test('a resolver that could not find out (SERVFAIL) has not answered', async () => {
     const fake = await fakeVendorAnswering({ body: { Status: 2 } });
     const failure = await failureOf(runVerb(setUp(fake.url).steps.resolve, { ...question, expect: OLD }));

@@ -28,7 +28,7 @@ export async function trialsOf(runbook: string): Promise<Trials> {
     named(name) {
       const found = entryOf().spec.rehearsals.find((rehearsal) => rehearsal.name === name);
       if (found === undefined) throw new Error(`no rehearsal "${name}"`);
-      return found as Rehearsal<unknown>;
+      return found;
     },
     rehearse: (rehearsal, experiment = {}) => {
       const lab = {

@@ -1,6 +1,6 @@
 import type { LedgerEntry } from '../../activities/ledger/entry.js';
 import { isUndo, messagesOf, ofKind, type Observed, type Visit } from '../helpers/rehearsals.js';
-import type { Rehearsal } from '../../workflows/engine/types.js';
+import type { Rehearsal, ScriptedAnswer } from '../../workflows/engine/types.js';
 import {
   baseOf,
   changingOperationsOf,
@@ -131,7 +131,10 @@ export async function undoableByHandStopsTheRun(subject: Subject): Promise<strin
   return await subject.problemsOf(
     steps.map(({ rehearsal, id, stacks }) => ({
       about: `${id} can't be done`,
-      experiment: { rehearsal: subject.changed(rehearsal, { [id]: abort }), anyEnd: true },
+      experiment: {
+        rehearsal: subject.changed(rehearsal, { [id]: { ...abort, by: doerOf(rehearsal, id) } }),
+        anyEnd: true,
+      },
       problems: (observed) => {
         const wrong = stacks.map((undo) =>
           undoProblems(observed, undo).filter((problem) => problem !== false),
@@ -141,6 +144,13 @@ export async function undoableByHandStopsTheRun(subject: Subject): Promise<strin
       },
     })),
   );
+}
+
+/** Who does a manual step in a rehearsal: it is the work of a group, and nobody else may give it up. */
+function doerOf({ answers }: Rehearsal<unknown>, id: string): string {
+  const script = answers[id];
+  const [first] = Array.isArray(script) ? (script as readonly ScriptedAnswer[]) : [script];
+  return first === undefined || first === 'nobody' ? abort.by : (first as ScriptedAnswer).by;
 }
 
 /** Each undo step that is executed twice leaves the same world. */

@@ -28,6 +28,17 @@ export interface Trace {
   readonly happened: readonly string[];
 }
 
+/** A run that waits for an answer that nobody gives, or that was refused, would wait for ever. */
+const PATIENCE_MS = 180_000;
+
+async function inTime<R>(work: Promise<R>): Promise<R> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('it did not end within 3 minutes')), PATIENCE_MS);
+  });
+  return await Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
 type Limited = <R>(work: () => Promise<R>) => Promise<R>;
 
 /** A runbook under test: its rehearsals as scripted, and every experiment with them. Each property is done once. */
@@ -136,7 +147,7 @@ export class Subject {
         this.limited(async () => {
           const where = `${experiment.rehearsal.name}, ${about}`;
           try {
-            const observed = await this.run(experiment, clean);
+            const observed = await inTime(this.run(experiment, clean));
             const wrong = problems(observed).filter((problem) => problem !== false);
             return wrong.map((problem) => `${where} (${observed.run}): ${problem}`);
           } catch (error) {

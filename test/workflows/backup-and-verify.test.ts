@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Steps } from '../../activities/index.js';
-import type { EntryOf, LedgerEntry, LedgerKind } from '../../activities/ledger/entry.js';
+import type { EntryOf, LedgerKind } from '../../activities/ledger/entry.js';
 import { postgresContent } from '../../simulators/postgres.js';
 import { s3Objects, seedS3 } from '../../simulators/s3.js';
 import type { World } from '../../simulators/world.js';
@@ -44,9 +43,7 @@ async function rehearse(
 }
 
 const of = <K extends LedgerKind>({ entries }: RehearsalResult, kind: K): EntryOf<K>[] =>
-  entries
-    .map((stored) => stored.entry as LedgerEntry)
-    .filter((found): found is EntryOf<K> => found.kind === kind);
+  entries.map((stored) => stored.entry).filter((found): found is EntryOf<K> => found.kind === kind);
 const begun = (result: RehearsalResult): string[] => of(result, 'step.intent').map(({ step }) => step);
 const effects = ({ world }: RehearsalResult): string[] =>
   world.effects.map(({ system, what, subject }) => `${system}: ${what}: ${subject}`);
@@ -69,7 +66,7 @@ function uploading(times: number): RehearsalHooks {
         }
         return copied;
       };
-      return { ...steps, s3: { ...steps.s3, copyAll: { ...copyAll, run } } } as Steps;
+      return { ...steps, s3: { ...steps.s3, copyAll: { ...copyAll, run } } };
     },
   };
 }

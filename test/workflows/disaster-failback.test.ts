@@ -95,6 +95,7 @@ describe('writes', () => {
       answers: {
         begin: { by: 'Grace', verdict: 'approve' },
         'switch-back': 'nobody',
+        'freeze/missed': 'nobody',
       },
     });
     expect(freezes(result)).toEqual(['writes frozen', 'writes unfrozen']);
@@ -149,7 +150,8 @@ describe('going back', () => {
   test('nobody goes back to a primary site that fails its checks unless people say so', async () => {
     const result = await rehearse('The primary site fails a check, and nobody goes back');
     expect(begun(result)).toEqual(['application.health']);
-    expect(whats(result)).toEqual([]);
+    expect(freezes(result)).toEqual([]);
+    expect(dnsOf(result)).toEqual(RECOVERY);
   });
 
   test.each([

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pagerdutyAlerts } from '../../simulators/pagerduty.js';
-import { slackChannel, slackMessages } from '../../simulators/slack.js';
+import { slackMessages } from '../../simulators/slack.js';
 import type { World } from '../../simulators/world.js';
 import { findRunbook } from '../../triggers/catalogue.js';
 import { put } from '../../triggers/inbox.js';
@@ -61,11 +61,8 @@ const statusPage = (world: World): readonly Notice[] =>
   (world.dump()['statuspage'] as { incidents?: readonly Notice[] } | undefined)?.incidents ?? [];
 
 /** Texts in a channel, oldest first. */
-function textsIn(world: World, name: string): string[] {
-  const channel = slackChannel(world, name);
-  if (channel === undefined) return [];
-  return slackMessages(world, channel.id).map(({ text }) => text);
-}
+const textsIn = (world: World, channel: string): string[] =>
+  slackMessages(world, channel).map(({ text }) => text);
 
 /** Who was asked to take charge as well, and after how many minutes. */
 function climbed(result: RehearsalResult): (readonly [string, number])[] {
@@ -245,7 +242,7 @@ describe('afterwards', () => {
     expect(clock?.from).toBe(resolvedAt);
     expect(Date.parse(clock?.due ?? '') - Date.parse(resolvedAt)).toBe(48 * HOUR_MS);
     const kept = ofKind(result, 'evidence.kept').find(({ evidence }) => evidence === 'post-mortem');
-    expect(kept).toMatchObject({ hash: report });
+    expect(kept).toMatchObject({ sha256: report });
     const cause = ofKind(result, 'question.answered').find(({ target }) => target === 'root-cause');
     expect(Date.parse(kept?.virtual ?? '')).toBeGreaterThanOrEqual(Date.parse(cause?.virtual ?? 'never'));
   });

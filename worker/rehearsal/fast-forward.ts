@@ -62,8 +62,12 @@ export async function jumpEnded(
   signal: AbortSignal,
 ): Promise<'arrived' | 'failed' | 'abandoned'> {
   while (!signal.aborted) {
+    // The client never takes its listener off a signal again, and there are many polls.
+    const poll = new AbortController();
+    const abort = (): void => poll.abort();
+    signal.addEventListener('abort', abort, { once: true });
     try {
-      const { fastForwardPollingResult } = await client.withAbortSignal(signal, () =>
+      const { fastForwardPollingResult } = await client.withAbortSignal(poll.signal, () =>
         client.workflowService.pollWorkflowExecutionTimeSkipping({
           namespace: client.options.namespace,
           workflowExecution: { workflowId },
@@ -82,6 +86,8 @@ export async function jumpEnded(
     } catch (error) {
       if (signal.aborted) break;
       throw error;
+    } finally {
+      signal.removeEventListener('abort', abort);
     }
   }
   return 'abandoned';

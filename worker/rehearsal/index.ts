@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import type { Pool } from 'pg';
@@ -15,7 +16,7 @@ import type { Simulators } from '../../simulators/server.js';
 import type { World } from '../../simulators/world.js';
 import type { CatalogueEntry } from '../../triggers/catalogue.js';
 import type { Catalogue } from '../../triggers/catalogue.js';
-import { put } from '../../triggers/inbox.js';
+import { put, read } from '../../triggers/inbox.js';
 import { deliver } from '../../triggers/relay.js';
 import { newRunId, rootOf } from '../../triggers/run-id.js';
 import { start } from '../../triggers/start.js';
@@ -24,12 +25,14 @@ import { slackAnnouncer, DEFAULT_CHANNEL } from '../announcer.js';
 import type { WorkflowBundle } from '../bundle.js';
 import { redactingVault, worldSystems } from '../systems.js';
 import { createWorker } from '../worker.js';
-import { RehearsalFailed, Session, type GivenAnswer, type SentMessage } from './session.js';
+import { RehearsalFailed, Session, type GivenAnswer, type SessionServices } from './session.js';
 
 export { RehearsalFailed } from './session.js';
 
 /** Who starts rehearsals: a member of the cast that is in the group of operators. */
 const STARTER = 'Ada';
+/** How often it is looked whether a scripted answer was refused. */
+const LOOK_EVERY_MS = 200;
 
 /** How long steps of a rehearsal that is stopped may go on: nothing real depends on them. */
 const GRACE_MS = 1_000;
@@ -123,7 +126,7 @@ export class RehearsalHost {
         lockScope: rootOf,
         announce: async (identity, notice, key) => {
           await tell(identity, notice, key).catch(() => undefined);
-          await sessionOf(identity.run).onNotice(identity.run, notice);
+          await sessionOf(identity.run).onNotice(identity, notice);
         },
       },
     });
@@ -152,17 +155,18 @@ export class RehearsalHost {
     await seedWorld(world, vault, inventory, rehearsal.world);
     for (const fault of rehearsal.faults ?? []) world.fail(fault);
     await hooks.prepare?.(world, vault);
-    const send = async (target: string, message: SentMessage): Promise<void> => {
+    const send: SessionServices['send'] = async (target, message) => {
       const { id } = await put(pool, ledger, {
         ...message,
         org,
         mode: 'rehearsal',
         run: target,
-        runbook: entry.spec.name,
+        runbook: session.runbookOf(target) ?? entry.spec.name,
         assurance: 'claimed',
         channel: 'rehearsal',
       });
       await deliver({ pool, ledger, clients: { rehearsal: client } }, id);
+      return { refusal: this.refusalOf(id, run) };
     };
     const session = new Session({
       run,
@@ -244,6 +248,16 @@ export class RehearsalHost {
     if (this.worker === undefined) return;
     if (this.worker.worker.getState() === 'RUNNING') this.worker.worker.shutdown();
     await this.worker.running.catch(() => undefined);
+  }
+
+  /** What the run says of a message, once it has said it. */
+  private async refusalOf(id: string, run: string): Promise<string | undefined> {
+    while (this.sessions.has(run)) {
+      const outcome = (await read(this.services.pool, id))?.outcome;
+      if (outcome != null) return outcome.refused === null ? undefined : outcome.sentence;
+      await sleep(LOOK_EVERY_MS);
+    }
+    return undefined;
   }
 
   private async entriesOfChildren(entries: readonly StoredEntry[]): Promise<StoredEntry[]> {

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { msToNumber } from '@temporalio/common/lib/time.js';
-import type { Notice } from '../../activities/engine/contract.js';
+import type { Notice, RunIdentity } from '../../activities/engine/contract.js';
 import { createSteps, type Steps, type Systems } from '../../activities/index.js';
 import type { Vault } from '../../activities/vault/contract.js';
 import type { SecretInventory } from '../../config/secrets.js';
@@ -36,8 +36,14 @@ export interface SessionServices {
   readonly rehearsal: Rehearsal<unknown>;
   readonly personId: (name: string) => Promise<string | undefined>;
   readonly wrapSteps?: (steps: Steps) => Steps;
-  /** Puts a message into the inbox of a run and relays it. */
-  readonly send: (run: string, message: SentMessage) => Promise<void>;
+  /**
+   * Puts a message into the inbox of a run and relays it.
+   * @returns what the run answers: undefined when it was accepted, otherwise why not
+   */
+  readonly send: (
+    run: string,
+    message: SentMessage,
+  ) => Promise<{ readonly refusal: Promise<string | undefined> }>;
 }
 export type SentMessage = InboxMessage extends infer M
   ? M extends InboxMessage
@@ -58,6 +64,7 @@ export class Session {
   readonly answers: GivenAnswer[] = [];
   private readonly used = new Map<string, number>();
   private readonly clocks = new Map<string, Clock<Due>>();
+  private readonly runbooks = new Map<string, string>();
   private over = false;
   private failure: RehearsalFailed | undefined;
   private fail: (error: Error) => void = () => undefined;
@@ -70,6 +77,11 @@ export class Session {
     this.failed.catch(() => undefined);
   }
 
+  /** The runbook of a run of this rehearsal that has said something. */
+  runbookOf(run: string): string | undefined {
+    return this.runbooks.get(run);
+  }
+
   get systems(): Systems {
     return this.services.systems;
   }
@@ -78,7 +90,8 @@ export class Session {
    * A notice that a run sends. It is an activity in flight: the run's clock stands still until this returns, so a
    * question can be answered at its scripted moment and no later.
    */
-  async onNotice(run: string, notice: Notice): Promise<void> {
+  async onNotice({ run, runbook }: RunIdentity, notice: Notice): Promise<void> {
+    this.runbooks.set(run, runbook);
     if (notice.about === 'child started') this.follow(run);
     if (notice.target === null || (notice.about !== 'gate opened' && notice.about !== 'question asked'))
       return;
@@ -152,7 +165,7 @@ export class Session {
   }
 
   private async give({ run, at, target, answer, isGate }: Due): Promise<void> {
-    const { world, vault, inventory, personId, send, client } = this.services;
+    const { world, vault, inventory, personId, client } = this.services;
     const virtual = new Date(at).toISOString();
     const person = await personId(answer.by);
     if (person === undefined) {
@@ -177,12 +190,17 @@ export class Session {
       const { planDigest } = await client.workflow.getHandle(run).query(statusQuery);
       const verdict = answer.verdict ?? 'approve';
       this.answers.push({ run, target, by: answer.by, what: verdict, at: virtual });
-      await send(run, { ...common, kind: 'decide', verdict, ...(planDigest === null ? {} : { planDigest }) });
+      await this.say(run, answer, {
+        ...common,
+        kind: 'decide',
+        verdict,
+        ...(planDigest === null ? {} : { planDigest }),
+      });
     } else {
       const { option } = answer;
       const choice = answer.choice ?? (option === undefined ? 'done' : 'choose');
       this.answers.push({ run, target, by: answer.by, what: option ?? choice, at: virtual });
-      await send(run, {
+      await this.say(run, answer, {
         ...common,
         kind: 'operate',
         choice,
@@ -192,6 +210,24 @@ export class Session {
         ...(answer.result === undefined ? {} : { result: answer.result as never }),
       });
     }
+  }
+
+  /** A scripted answer that is refused would leave the run waiting for ever. */
+  private async say(run: string, { by }: ScriptedAnswer, message: SentMessage): Promise<void> {
+    const { send, rehearsal } = this.services;
+    const { refusal } = await send(run, message);
+    refusal
+      .then((sentence) => {
+        if (sentence === undefined || this.over) return;
+        const target = 'target' in message ? this.nameOf(run, message.target ?? '') : message.kind;
+        this.stop(
+          new RehearsalFailed(
+            `The rehearsal "${rehearsal.name}": what ${by} answers to "${target}" is refused: ${sentence}`,
+          ),
+        );
+      })
+      // The database was closed: the rehearsal is over.
+      .catch(() => undefined);
   }
 
   private stop(error: RehearsalFailed): void {

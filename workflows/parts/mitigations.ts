@@ -30,7 +30,6 @@ export interface Known {
 export interface Incident {
   readonly run: IncidentRun;
   readonly known: Known;
-  readonly startedAt: Date;
   /** Id of the newest change before the incident, when the application knows one. */
   readonly newestChange: string | null;
   /** Components that are cut off. */

@@ -93,18 +93,7 @@ export async function restoreDatabase(
   const startedAt = run.now();
 
   // 1. Which backup, and what is missing from it.
-  const { backups } = await postgres.listBackups({
-    database,
-    ...(restorePoint === '' ? {} : { before: new Date(restorePoint).toISOString() }),
-  });
-  const [chosen] = backups;
-  if (chosen === undefined) {
-    const when = restorePoint === '' ? '' : ` from before ${restorePoint}`;
-    throw ApplicationFailure.nonRetryable(
-      `There is no backup of database ${database}${when}. Start again with a later restore point.`,
-      'NoBackup',
-    );
-  }
+  const chosen = await chooseBackup(run, restorePoint);
   await agreeOn(run, chosen.backup, chosen.at);
 
   // 2. Stop traffic. Whatever happens, it is let in again.
@@ -151,12 +140,12 @@ export async function restoreDatabase(
       'RestoredDataDamaged',
     );
   }
-  let previous: string | undefined;
+  let previous: string | null = null;
   run.undo('postgres.putBack', 'put the former database back', async () => {
     await application.stopTraffic({ reason: 'The former database is put back' });
     // What users wrote since is in the restored database only, and that one is dropped.
     if (traffic === 'resumed') await postgres.backup({ database, label: 'before-put-back' });
-    if (previous !== undefined) await postgres.putBack({ database, previous, scratch });
+    if (previous !== null) await postgres.putBack({ database, previous, scratch });
     else await lookAtDatabases(run, scratch);
   });
   ({ previous } = await postgres.promote({ database, scratch }));
@@ -221,6 +210,26 @@ export async function restoreDatabase(
     report: hash,
     measured: { rtoMs: resumedAt.getTime() - startedAt.getTime(), rpoMs: lostMs },
   };
+}
+
+/** @throws ApplicationFailure `NoBackup` */
+async function chooseBackup(run: RecoveryRun, restorePoint: string) {
+  const { database } = run.config.service;
+  const { backups } = await run.steps.postgres.listBackups({
+    database,
+    ...(restorePoint === '' ? {} : { before: new Date(restorePoint).toISOString() }),
+  });
+  const [newest] = backups;
+  if (newest !== undefined) return newest;
+  const when = restorePoint === '' ? '' : ` from before ${restorePoint}`;
+  const next =
+    restorePoint === ''
+      ? 'Look where its backups are kept: config/databases.yaml.'
+      : 'Start again with a later restore point.';
+  throw ApplicationFailure.nonRetryable(
+    `There is no backup of database ${database}${when}. ${next}`,
+    'NoBackup',
+  );
 }
 
 /** The restore point decides which data is lost, so that people decide on it. */

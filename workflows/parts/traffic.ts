@@ -40,14 +40,15 @@ export class Traffic {
     const { switchTtl, name } = run.config.service.disasterRecovery.dns;
     const before = await dns.lookup(placeOf(run));
     run.undo('old-ttl', `give ${name} its time to live back`, () => set(run, before));
-    await dns.setRecords({ ...placeOf(run), values: [...before.values], ttl: switchTtl });
+    const ttl = Math.min(before.ttl, switchTtl);
+    await dns.setRecords({ ...placeOf(run), values: [...before.values], ttl });
     const expired = new Promise<void>((resolve, reject) => {
       run.meanwhile(async () => {
         try {
           await run.wait('old-ttl', before.ttl * SECOND_MS, `caches forget the old answer for ${name}`);
           resolve();
         } catch (error) {
-          reject(error as Error);
+          reject(error);
           throw error;
         }
       });

@@ -38,12 +38,12 @@ const answers = {
   'notify-users': { by: 'Barbara', after: '1 hour', option: 'required' },
   'prepare-user-notification': {
     by: 'Barbara',
-    after: '90 minutes',
+    after: '80 minutes',
     choice: 'done',
     evidence: 'Text and answers for support',
   },
   'send-user-notification': { by: 'Barbara', after: '1 hour', verdict: 'approve' },
-  'notify-authority': { by: 'Barbara', after: '2 hours', option: 'required' },
+  'notify-authority': { by: 'Barbara', after: '100 minutes', option: 'required' },
   'submit-to-authority': {
     by: 'Barbara',
     after: '12 hours',
