@@ -1,6 +1,8 @@
 export { backupAndVerify } from './backup-and-verify.js';
 export { dataBreachResponse } from './data-breach-response.js';
 export { dataRecovery } from './data-recovery.js';
+export { disasterFailback } from './disaster-failback.js';
+export { disasterRecovery } from './disaster-recovery.js';
 export { incidentResponse } from './incident-response.js';
 export { maintenanceWindow } from './maintenance-window.js';
 export { secretRotation } from './secret-rotation.js';

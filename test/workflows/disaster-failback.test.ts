@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { EntryOf, LedgerEntry, LedgerKind } from '../../activities/ledger/entry.js';
+import type { EntryOf, LedgerKind } from '../../activities/ledger/entry.js';
 import { dnsRecords } from '../../simulators/dns.js';
 import { postgresContent } from '../../simulators/postgres.js';
 import { s3Objects } from '../../simulators/s3.js';
@@ -34,9 +34,7 @@ async function rehearse(name: string, change: Partial<Rehearsal<unknown>> = {}):
 }
 
 const of = <K extends LedgerKind>({ entries }: RehearsalResult, kind: K): EntryOf<K>[] =>
-  entries
-    .map(({ entry }) => entry as LedgerEntry)
-    .filter((entry): entry is EntryOf<K> => entry.kind === kind);
+  entries.map(({ entry }) => entry).filter((entry): entry is EntryOf<K> => entry.kind === kind);
 
 const begun = (result: RehearsalResult): string[] =>
   of(result, 'step.intent').map(({ activity }) => activity);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { EntryOf, LedgerEntry, LedgerKind } from '../../activities/ledger/entry.js';
+import type { EntryOf, LedgerKind } from '../../activities/ledger/entry.js';
 import { dnsRecords } from '../../simulators/dns.js';
 import { findRunbook } from '../../triggers/catalogue.js';
 import { start } from '../../triggers/start.js';
@@ -46,9 +46,7 @@ async function rehearse(name: string, change: Partial<Rehearsal<unknown>> = {}):
 }
 
 const of = <K extends LedgerKind>({ entries }: RehearsalResult, kind: K): EntryOf<K>[] =>
-  entries
-    .map(({ entry }) => entry as LedgerEntry)
-    .filter((entry): entry is EntryOf<K> => entry.kind === kind);
+  entries.map(({ entry }) => entry).filter((entry): entry is EntryOf<K> => entry.kind === kind);
 
 /** Steps in the order in which they were begun. */
 const begun = (result: RehearsalResult): string[] =>
@@ -70,7 +68,7 @@ describe('before traffic moves', () => {
   test('DNS never moves before the restored database passed its checks', async () => {
     const result = await rehearse('Failover');
     expect(dnsOf(result)).toEqual(RECOVERY);
-    const order = result.entries.map(({ entry }) => entry as LedgerEntry);
+    const order = result.entries.map(({ entry }) => entry);
     const last = (activity: string) =>
       order.findLastIndex((entry) => entry.kind === 'step.intent' && entry.activity === activity);
     const first = (activity: string) =>

@@ -43,14 +43,11 @@ export class Traffic {
     const ttl = Math.min(before.ttl, switchTtl);
     await dns.setRecords({ ...placeOf(run), values: [...before.values], ttl });
     const expired = new Promise<void>((resolve, reject) => {
-      run.meanwhile(async () => {
-        try {
-          await run.wait('old-ttl', before.ttl * SECOND_MS, `caches forget the old answer for ${name}`);
-          resolve();
-        } catch (error) {
-          reject(error);
-          throw error;
-        }
+      run.meanwhile(() => {
+        const why = `caches forget the old answer for ${name}`;
+        const waiting = run.wait('old-ttl', before.ttl * SECOND_MS, why);
+        waiting.then(resolve, reject);
+        return waiting;
       });
     });
     expired.catch(() => undefined);
