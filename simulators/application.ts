@@ -25,6 +25,7 @@ const handlers: Handlers<ApplicationVerb> = {
 const LOOKS: readonly ApplicationVerb[] = [
   'analyzeAccess',
   'breachCheck',
+  'currentRelease',
   'maintenanceState',
   'recentChanges',
   'searchLogs',

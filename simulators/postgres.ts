@@ -216,8 +216,11 @@ const handlers: Readonly<Record<string, Handle>> = {
         `Backup ${backup} is damaged: its SHA-256 is not the one of the manifest.`,
       );
     }
+    const there = server.beside[scratch];
     server.beside[scratch] = stored.tables;
-    call.effect('database restored', `${database}__${scratch}`);
+    // Repeated, it changes nothing: the first one is dropped, and the same comes back.
+    if (there === undefined || fingerprintOf(there).digest !== fingerprintOf(stored.tables).digest)
+      call.effect('database restored', `${database}__${scratch}`);
     return { body: { scratch, at: stored.at, ...fingerprintOf(stored.tables) } };
   },
 

@@ -77,6 +77,7 @@ export async function seedWorld(
     suspiciousAccounts: preset.suspiciousAccounts ?? 0,
     recentChanges: preset.recentChanges ?? 0,
     failingMigrations: preset.failingMigrations ?? false,
+    stuckMaintenance: preset.stuckMaintenance ?? 0,
   });
   const failed = Array.from({ length: preset.failedDeliveries ?? 0 }, () => ({
     type: 'invoice.paid',
@@ -117,9 +118,7 @@ function seedSites(world: World, { strayFiles = 0, failedOver = false }: WorldPr
   const below = (prefix: string, all: Readonly<Record<string, string>>) =>
     Object.fromEntries(Object.entries(all).map(([key, text]) => [prefix + key, text]));
   const strays = (site: string) =>
-    Object.fromEntries(
-      Array.from({ length: strayFiles }, (_, n) => [`${site}/${n + 1}`, `only at ${site}`]),
-    );
+    Object.fromEntries(Array.from({ length: strayFiles }, (_, n) => [`${site}/${n + 1}`, `only at ${site}`]));
   seedS3(world, 'shop-files', { ...files, ...strays('live') });
   seedS3(world, 'shop-backups', below('files/', files));
   const written = failedOver ? { ...files, 'documents/2': 'fourth' } : {};

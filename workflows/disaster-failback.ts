@@ -137,7 +137,7 @@ export const disasterFailback = runbook(
       what: `${title} takes writes again`,
       within: FREEZE_WITHIN,
       group: 'on-call',
-      onMissed: async () =>
+      onMissed: () =>
         notify(run, {
           audience: 'responders',
           severity: 'sev1',

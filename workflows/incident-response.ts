@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { runbook } from './engine/runbook.js';
 import { SEVERITIES, type Severity } from './engine/types.js';
+import { InTurn } from './parts/in-turn.js';
 import { IncidentChannel, Pages, StatusPage } from './parts/incident-messages.js';
 import {
   liftIsolation,
@@ -234,7 +235,8 @@ export const incidentResponse = runbook(
 
     // 4. Tell the public. 5. Open a ticket at the vendor's desk.
     voices.page.say(severityOf(run), 'investigating', WHEN.assessing);
-    if (vendor !== 'none') run.meanwhile(() => openTicket(run, { summary, vendor }));
+    const desk = new InTurn(run);
+    if (vendor !== 'none') desk.add(() => openTicket(run, { summary, vendor }));
 
     // 6. Mitigate, until a person confirms that the service is restored.
     const known: Known = { summary, featureFlag, workingDeployment };
@@ -244,6 +246,8 @@ export const incidentResponse = runbook(
     // 7. Resolved. Nothing is taken back any more.
     const resolvedAt = run.now();
     voices.page.say(severityOf(run), 'resolved', WHEN.resolved);
+    await Promise.all([voices.page.done(), desk.done()]);
+    run.keep();
     pages.resolve();
     channel.say(`Resolved. ${done.join(' ')}`);
     notify(run, {
@@ -252,8 +256,6 @@ export const incidentResponse = runbook(
       subject: `${title}: resolved`,
       text: `${summary} ${WHEN.resolved}`,
     });
-    await voices.page.done();
-    run.keep();
 
     // 8. Root cause, post-mortem and action items.
     const report = await writePostMortem(incident, {
@@ -298,7 +300,7 @@ async function acknowledge(run: IncidentRun, pages: Pages, summary: string) {
     ladder: ladder.map(({ group, after, notify: audience }) => ({
       group,
       after,
-      page: async () => pages.tell(message(run, audience, summary)),
+      page: () => pages.tell(message(run, audience, summary)),
     })),
   });
   clock.met();

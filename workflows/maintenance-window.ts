@@ -19,7 +19,7 @@ const USUAL_HOURS = { from: 2, to: 4 } as const;
 /** Part of the window after which people decide whether it is extended or everything is rolled back. */
 const DECIDE_AT = 0.8;
 /** The backup is made before the window opens; both are due at 02:00 in the documents. */
-const BACKUP_BEFORE_MS = HOUR_MS;
+const BACKUP_BEFORE_MS = 30 * MINUTE_MS;
 /** Time to decide; no document names one. */
 const APPROVE_WITHIN = '24 hours';
 /** Of what is left of the window then; after as much again for the owners there is time to put everything back. */
@@ -50,7 +50,7 @@ export const maintenanceWindow = runbook(
     covers: ['A-099', 'A-100'],
     corrections: [
       '003_2522b3a81675c108.txt 588-591 verifies only after maintenance mode is off, 002_c9cf85ce92b0c6c9.txt 138-139 only before; here both.',
-      '003_2522b3a81675c108.txt 424 makes the backup at 02:00, when the window of 002_c9cf85ce92b0c6c9.txt 132 opens; here it is made an hour before.',
+      '003_2522b3a81675c108.txt 424 makes the backup at 02:00, when the window of 002_c9cf85ce92b0c6c9.txt 132 opens; here it is made half an hour before.',
       '003_2522b3a81675c108.txt 564 gives a Monday as an example and names no notice; other times and a shorter notice take an approval here.',
       'No document says what happens when the work takes longer than the window.',
     ],
@@ -119,14 +119,14 @@ export const maintenanceWindow = runbook(
       {
         heading: 'Back up before the window opens, and keep other runs away',
         source: '003_2522b3a81675c108.txt 424',
-        uses: ['until-backup', 'postgres.backup', 'until-opening', 'application.recentChanges'],
+        uses: ['until-backup', 'postgres.backup', 'until-opening'],
       },
       {
         heading: 'Enter maintenance mode',
         source: '002_c9cf85ce92b0c6c9.txt 135, 003_2522b3a81675c108.txt 570',
         uses: [
           ...['window', 'application.enableMaintenance', 'application.maintenanceState'],
-          ...['statuspage.updateIncident', 'pagerduty.trigger', 'leaving'],
+          ...['statuspage.updateIncident', 'pagerduty.trigger'],
         ],
       },
       {
@@ -135,7 +135,7 @@ export const maintenanceWindow = runbook(
         uses: [
           ...['application.runMigrations', 'application.rollBackMigrations'],
           ...['application.deployUpdate', 'application.rollBackDeployment'],
-          ...['eighty-percent', 'extend-or-roll-back'],
+          ...['application.currentRelease', 'extend-or-roll-back'],
         ],
       },
       {
@@ -177,7 +177,6 @@ export const maintenanceWindow = runbook(
     await waitUntil(run, 'until-backup', before(opensAt, BACKUP_BEFORE_MS), 'the backup is made');
     await run.lock(`service/${service.id}`);
     const { backup } = await postgres.backup({ database: service.database, label: 'before-maintenance' });
-    const { newest } = await application.recentChanges({ since: before(run.now(), NOTICE_MS).toISOString() });
     await waitUntil(run, 'until-opening', opensAt, 'the window opens');
 
     // 4. Enter maintenance mode. Whatever happens, leaving it is guaranteed, or somebody is paged.
@@ -185,23 +184,19 @@ export const maintenanceWindow = runbook(
       what: `${service.title} is out of maintenance mode`,
       within: endsAt.getTime() - run.now().getTime(),
       group: 'on-call',
-      onMissed: () => page(run, `${service.title} is still in maintenance mode after its window`),
+      onMissed: () => {
+        run.meanwhile(() => page(run, `${service.title} is still in maintenance mode after its window`));
+      },
     });
-    run.undo('application.enableMaintenance', 'leave maintenance mode', async () => {
-      await leave(run, endsAt);
-      await statuspage.updateIncident({
-        incident,
-        status: 'completed',
-        body: 'The maintenance was stopped and everything was put back.',
-      });
-    });
+    run.undo('application.disableMaintenance', 'leave maintenance mode', () => leave(run, endsAt));
     await application.enableMaintenance({ message: summary, until: endsAt.toISOString() });
+    assertOpen(run, endsAt);
     await statuspage.updateIncident({ incident, status: 'in_progress', body: summary });
 
     // 5. to 6. Migrate, update, verify. At 80 % of the window people decide whether to extend it or roll back.
     const decideAt = new Date(opensAt.getTime() + (endsAt.getTime() - opensAt.getTime()) * DECIDE_AT);
     const late = () => extendOrRollBack(run, endsAt);
-    const done = await run.within('eighty-percent', decideAt, late, async () => {
+    const done = await run.within('80 % of the window', decideAt, late, async () => {
       const result = await update(run, { version, migrations, endsAt, summary });
       await verify(run, 'go-on-despite-checks', 'while users are out');
       return result;
@@ -228,7 +223,6 @@ export const maintenanceWindow = runbook(
             `Planned: ${opensAt.toISOString()} to ${endsAt.toISOString()}`,
             `Ended: ${closedAt}`,
             `Backup before it: ${backup}`,
-            `Newest change before it: ${newest ?? 'none'}`,
           ],
         },
         {
@@ -275,7 +269,7 @@ async function announce(
   const { application, statuspage } = run.steps;
   const { title } = run.config.service;
   let incident: string | undefined;
-  run.undo('statuspage.scheduleMaintenance', 'say that the maintenance does not take place', async () => {
+  run.undo('statuspage.updateIncident', 'say that the maintenance does not take place', async () => {
     if (incident === undefined) return;
     await statuspage.updateIncident({
       incident,
@@ -304,7 +298,7 @@ async function announce(
   await tell();
   notify(run, {
     audience: 'stakeholders',
-    severity: 'sev3',
+    severity: 'sev2',
     subject: `${title}: maintenance`,
     text: `${opensAt.toISOString()} to ${endsAt.toISOString()}`,
   });
@@ -326,25 +320,32 @@ interface Work {
 
 async function update(run: MaintenanceRun, { version, migrations, endsAt, summary }: Work) {
   const { application } = run.steps;
-  let applied = 0;
-  let previous: string | null = null;
+  // Looked up first: what was there is known even when the answer to a change is lost.
+  const former = await application.currentRelease({});
   /** Nothing is put back while users are in. */
   const shutOut = () => application.enableMaintenance({ message: summary, until: endsAt.toISOString() });
+  let applied = 0;
   if (migrations) {
-    run.undo('application.runMigrations', 'take the migrations back', async () => {
-      if (applied > 0) await application.rollBackMigrations({ count: applied });
+    run.undo('application.rollBackMigrations', 'take the migrations back', async () => {
+      const now = await application.currentRelease({});
+      await application.rollBackMigrations({ count: Math.max(0, now.migrations - former.migrations) });
     });
     ({ applied } = await application.runMigrations({}));
   }
-  if (version === '') return { applied, deployment: null };
-  run.undo('application.deployUpdate', 'go back to the version before', async () => {
-    if (previous === null) return;
+  if (version === '' || former.deployment === null) return { applied, deployment: null };
+  const { deployment: before } = former;
+  run.undo('application.rollBackDeployment', 'go back to the version before', async () => {
     await shutOut();
-    await application.rollBackDeployment({ deployment: previous });
+    await application.rollBackDeployment({ deployment: before });
   });
-  const deployed = await application.deployUpdate({ version });
-  ({ previous } = deployed);
-  return { applied, deployment: deployed.deployment };
+  const { deployment } = await application.deployUpdate({ version });
+  return { applied, deployment };
+}
+
+/** A step may have waited for people until the window was over: then users are not shut out any more. */
+function assertOpen(run: MaintenanceRun, endsAt: Date): void {
+  if (run.now() < endsAt) return;
+  throw ApplicationFailure.nonRetryable('The window was over before the work could begin.', 'Rejected');
 }
 
 async function verify(
@@ -365,17 +366,12 @@ async function verify(
 /** 80 % of the window are over and the work is not done. Nobody deciding never means that it is extended in silence. */
 async function extendOrRollBack(run: MaintenanceRun, endsAt: Date): Promise<void> {
   const { title } = run.config.service;
-  const within = (endsAt.getTime() - run.now().getTime()) * DECIDE_WITHIN_PART;
-  const { verdict } = await run.review('extend-or-roll-back', {
+  const left = endsAt.getTime() - run.now().getTime();
+  await run.approve('extend-or-roll-back', {
     question: `The work on ${title} is not done and its window ends ${endsAt.toISOString()}. Go on beyond it? Otherwise everything is put back now.`,
     group: 'approvers',
-    within,
+    within: Math.max(left * DECIDE_WITHIN_PART, MINUTE_MS),
   });
-  if (verdict === 'approved') return;
-  throw ApplicationFailure.nonRetryable(
-    `The window of ${title} was not extended: everything is put back.`,
-    'Rejected',
-  );
 }
 
 /** Leaves maintenance mode and looks that it is off. When that takes too long, somebody is paged. */

@@ -191,7 +191,7 @@ async function securityTakesCharge(run: IncidentRun, text: string): Promise<void
     ladder: ladder.map(({ group, after, notify: audience }) => ({
       group,
       after,
-      page: async () => notify(run, { ...message, audience }),
+      page: () => notify(run, { ...message, audience }),
     })),
   });
 }

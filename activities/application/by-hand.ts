@@ -81,6 +81,9 @@ const instructions: { readonly [V in ApplicationVerb]: (input: ApplicationInput<
   recentChanges: ({ since }) =>
     `Look up what was deployed and which settings were changed since ${since}. Report "changes" (how many) and ` +
     '"newest" (the id of the last one, or nothing when there was none).',
+  currentRelease: () =>
+    'Look up which deployment serves production and how many database migrations are applied. Report "deployment" ' +
+    '(its id, or nothing when it has none) and "migrations" (how many).',
   runMigrations: () =>
     'Apply every database migration of the application that is not applied yet, in order. Report "applied": how many.',
   rollBackMigrations: ({ count }) =>

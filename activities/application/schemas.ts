@@ -131,6 +131,8 @@ export const applicationSchemas = {
     input: z.object({ since: instant }),
     output: z.object({ changes: count, newest: id.nullable() }),
   },
+  /** The deployment that serves production, and how many database migrations are applied. */
+  currentRelease: { input: z.object({}), output: z.object({ deployment: id.nullable(), migrations: count }) },
   /** Applies every database migration that is not applied yet. */
   runMigrations: { input: z.object({}), output: z.object({ applied: count }) },
   /** Takes the last `count` database migrations back. */

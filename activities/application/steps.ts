@@ -123,6 +123,11 @@ export const applicationSteps = ({ application }: Systems) => ({
     repeatable: true,
     run: (input, step) => application.recentChanges(input, step),
   }),
+  currentRelease: verb({
+    ...schemas.currentRelease,
+    repeatable: true,
+    run: (input, step) => application.currentRelease(input, step),
+  }),
   runMigrations: verb({
     ...schemas.runMigrations,
     check: async () => application.lost('runMigrations'),

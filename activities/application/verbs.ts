@@ -166,6 +166,12 @@ export const applicationVerbs = {
     within: '5 minutes',
     heartbeat: '1 minute',
   },
+  currentRelease: {
+    title: 'Look up what serves production',
+    returns: true,
+    within: '5 minutes',
+    heartbeat: '1 minute',
+  },
   runMigrations: {
     title: 'Run the database migrations',
     returns: true,

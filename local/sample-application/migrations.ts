@@ -83,6 +83,23 @@ async function change(
   }
 }
 
+/** Ids of the migrations that are applied, oldest first. @throws Refused when the database does not answer */
+export async function appliedMigrations(
+  database: SampleDatabase | undefined,
+  state: State,
+): Promise<readonly string[]> {
+  if (database === undefined) return state.migrations;
+  try {
+    return await database.transaction(async (client) => {
+      await client.query('create table if not exists application_migrations (id text primary key)');
+      const applied = await client.query<{ id: string }>('select id from application_migrations order by id');
+      return applied.rows.map(({ id }) => id);
+    });
+  } catch {
+    throw new Refused(503, 'The database does not answer.');
+  }
+}
+
 /** Applies what is not applied yet, all or nothing. @throws Refused */
 export function runMigrations(
   database: SampleDatabase | undefined,

@@ -21,6 +21,7 @@ const answers: Answers<Served> = { ...operationAnswers, ...releaseAnswers, ...se
 const LOOKS: readonly Served[] = [
   'analyzeAccess',
   'breachCheck',
+  'currentRelease',
   'errorRate',
   'health',
   'maintenanceState',

@@ -40,6 +40,10 @@ export const operationHandlers: Handlers<
     return {};
   },
   disableMaintenance: (_input, { state, effect }) => {
+    if (state.stuckMaintenance > 0) {
+      state.stuckMaintenance -= 1;
+      return {};
+    }
     if (state.maintenance !== null) effect('maintenance disabled', ALL);
     state.maintenance = null;
     return {};

@@ -4,6 +4,7 @@ import { Refusal, type Handlers } from './state.js';
 export const releaseHandlers: Handlers<
   | 'redeploy'
   | 'recentChanges'
+  | 'currentRelease'
   | 'runMigrations'
   | 'rollBackMigrations'
   | 'deployUpdate'
@@ -21,6 +22,10 @@ export const releaseHandlers: Handlers<
   recentChanges: (_input, { state }) => ({
     changes: state.recentChanges + state.changes.length,
     newest: state.changes.at(-1) ?? (state.recentChanges > 0 ? `change-${state.recentChanges}` : null),
+  }),
+  currentRelease: (_input, { state }) => ({
+    deployment: state.serving,
+    migrations: state.migrations.applied.length,
   }),
   runMigrations: (_input, { state, effect }) => {
     const { applied, pending } = state.migrations;

@@ -27,6 +27,8 @@ export interface ApplicationState {
   reports: { id: string; title: string }[];
   maintenance: { message: string; until: string } | null;
   trafficStopped: boolean;
+  /** How often switching maintenance mode off is answered and has no effect. */
+  stuckMaintenance: number;
   readOnly: boolean;
   isolated: string[];
   monitoring: 'usual' | 'enhanced';
@@ -68,6 +70,7 @@ export const initialState = (): ApplicationState => ({
   reports: [],
   maintenance: null,
   trafficStopped: false,
+  stuckMaintenance: 0,
   readOnly: false,
   isolated: [],
   monitoring: 'usual',

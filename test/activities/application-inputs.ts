@@ -30,6 +30,7 @@ export const inputs: { readonly [V in ApplicationVerb]: ApplicationInput<V> } = 
   collectEvidence: { kind: 'database-audit', ...DAY },
   analyzeAccess: DAY,
   recentChanges: { since: DAY.since },
+  currentRelease: {},
   runMigrations: {},
   rollBackMigrations: { count: 2 },
   deployUpdate: { version: '2.0.0' },

@@ -41,11 +41,13 @@ export function orderProblems(observed: Observed): (string | false)[] {
   const [started] = ofKind(observed, 'undo.started');
   if (started === undefined) return [];
   const [ended] = ofKind(observed, 'undo.ended');
+  const begun = observed.entries.findIndex(({ entry }) => entry === started);
   const order = started.steps.map((id) =>
     observed.entries.findIndex(
-      ({ entry }) =>
+      ({ entry }, index) =>
         (entry.kind === 'step.intent' && entry.step.startsWith(`undo/${id}#`)) ||
-        (entry.kind === 'question.asked' && baseOf(entry.target) === id),
+        // The step that failed before may be of the same verb.
+        (entry.kind === 'question.asked' && index > begun && baseOf(entry.target) === id),
     ),
   );
   // What was registered last may never have happened, and people are not asked to take back what did not.

@@ -247,6 +247,14 @@ describe('afterwards', () => {
     expect(Date.parse(kept?.virtual ?? '')).toBeGreaterThanOrEqual(Date.parse(cause?.virtual ?? 'never'));
   });
 
+  test('a root cause that nobody can name ends the run, and takes nothing back', async () => {
+    const abort = { by: 'Grace', choice: 'abort', reason: 'The logs are gone' } as const;
+    const result = await rehearse({ ...answered(named(AT_ONCE), { 'root-cause': abort }), ends: 'aborted' });
+    expect(result.outcome).toBe('aborted');
+    expect(ofKind(result, 'undo.started')).toEqual([]);
+    expect(statusPage(result.world).map(({ status }) => status)).toEqual(['resolved']);
+  });
+
   test('what is to be done is an issue that names the run and the report', async () => {
     const result = await rehearse(named(AT_ONCE));
     const { report } = result.output as { report: string };

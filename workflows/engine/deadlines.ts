@@ -1,5 +1,5 @@
 import { msToNumber } from '@temporalio/common/lib/time.js';
-import { CancellationScope, condition, isCancellation, TemporalFailure } from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 import type { Duration } from '@temporalio/common';
 import type { Questions } from './questions.js';
 import type { Journal } from './record.js';
@@ -17,8 +17,8 @@ export interface DeadlineOptions {
   readonly from?: Date;
   /** Who is reminded, and who justifies it when it is missed. */
   readonly group: string;
-  /** Reaches people when it is missed; not awaited. */
-  readonly onMissed?: () => Promise<unknown>;
+  /** Reaches people when it is missed: begins something in the background. */
+  readonly onMissed?: () => void;
 }
 
 /** A clock that people must beat. It never ends the run. */
@@ -116,9 +116,7 @@ export class Deadlines {
     status.state = 'missed';
     this.journal.record({ kind: 'deadline.missed', deadline: id });
     this.announce(status, group, 'deadline missed', `${what}: it was due ${status.due}`);
-    const told = onMissed?.().catch((error: unknown) => {
-      if (!(error instanceof TemporalFailure)) throw error;
-    });
+    onMissed?.();
     await this.questions.ask({
       id: `${id}/missed`,
       kind: 'justification',
@@ -129,7 +127,6 @@ export class Deadlines {
       critical: true,
       escalateAtOnce: true,
     });
-    await told;
     status.state = 'justified';
     status.endedAt = isoNow();
     this.journal.record({ kind: 'deadline.ended', deadline: id, outcome: 'justified' });

@@ -95,6 +95,7 @@ export class Execution<I extends z.ZodObject, C, R> {
         const returned = await this.body(input, this.handle(admission.config as C));
         await this.backgroundDone();
         await this.deadlines.settle();
+        await this.backgroundDone();
         return returned;
       });
     } catch (error) {
@@ -212,10 +213,7 @@ export class Execution<I extends z.ZodObject, C, R> {
         done.catch(() => undefined);
         this.background.push(done);
       },
-      within: async (id, until, late, work) => {
-        this.assertPlanned(id);
-        return await within(id, until, late, work);
-      },
+      within,
       lock: (resource) => this.locks.take(resource),
       setSeverity: (severity) => this.direction.setSeverity(severity, null),
       deadline: (id, options) => {
@@ -395,7 +393,7 @@ export class Execution<I extends z.ZodObject, C, R> {
 }
 
 async function within<T>(
-  id: string,
+  what: string,
   until: Date,
   late: () => Promise<void>,
   work: () => Promise<T>,
@@ -405,7 +403,7 @@ async function within<T>(
   const ended = watch
     .run(async () => {
       const left = until.getTime() - Date.now();
-      if (left > 0) await sleep(left, { summary: id });
+      if (left > 0) await sleep(left, { summary: what });
       await late();
       return await never;
     })

@@ -1,4 +1,4 @@
-import { CancellationScope, condition, isCancellation, TemporalFailure } from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 import { msToNumber } from '@temporalio/common/lib/time.js';
 import type { Duration } from '@temporalio/common';
 import { tagState } from './attributes.js';
@@ -43,8 +43,8 @@ export interface Rung {
   readonly group: string;
   /** Time after the question. */
   readonly after: Duration;
-  /** Reaches the people of this level. Not awaited: the ladder goes on whatever becomes of it. */
-  readonly page?: () => Promise<unknown>;
+  /** Reaches the people of this level: begins something in the background. */
+  readonly page?: () => void;
 }
 
 export interface QuestionAnswer {
@@ -198,9 +198,7 @@ export class Questions {
       }
       if (open.answer !== undefined) return open.answer;
       this.escalate(open, group);
-      page?.().catch((error: unknown) => {
-        if (!isCancellation(error) && !(error instanceof TemporalFailure)) throw error;
-      });
+      page?.();
     }
     return await this.untilAnswered(open);
   }

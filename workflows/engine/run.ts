@@ -84,9 +84,9 @@ export interface Run<C = unknown> {
   meanwhile(work: () => Promise<unknown>): void;
   /**
    * Does work that should be over by `until`. When it is not, `late` is called: it may ask people or page somebody,
-   * and ends the work by throwing.
+   * and ends the work by throwing. `what` is what the timer is called.
    */
-  within<T>(id: string, until: Date, late: () => Promise<void>, work: () => Promise<T>): Promise<T>;
+  within<T>(what: string, until: Date, late: () => Promise<void>, work: () => Promise<T>): Promise<T>;
   /**
    * From here on no other run may touch the resource; given back when this run closes.
    * @throws ApplicationFailure `Locked` when another run holds it
@@ -99,7 +99,7 @@ export interface Run<C = unknown> {
   readonly inCharge: string | null;
   /**
    * Registers how to undo the next step: before the act, so that it is there when the answer is lost. `id` is the
-   * verb that it takes back; `fn` must be harmless when the act never happened.
+   * verb by which it is taken back; `fn` must be harmless when the act never happened.
    */
   undo(id: string, what: string, fn: () => Promise<unknown>): void;
   /** From here on nothing is undone any more: the step before was the point of no return. */

@@ -88,6 +88,8 @@ export interface WorldPreset {
   readonly recentChanges?: number;
   /** The application's database migrations are refused. */
   readonly failingMigrations?: boolean;
+  /** How often switching maintenance mode off is answered and has no effect. */
+  readonly stuckMaintenance?: number;
   /** Secrets whose key id at the vendor is not known, as when a person once handed the value in. */
   readonly withoutKeyId?: readonly string[];
   /** Secrets that the simulated vendor goes on accepting after they were revoked. */

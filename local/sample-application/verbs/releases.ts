@@ -1,4 +1,4 @@
-import { rollBackMigrations, runMigrations } from '../migrations.js';
+import { appliedMigrations, rollBackMigrations, runMigrations } from '../migrations.js';
 import { Refused } from '../refused.js';
 import { PRODUCTION } from '../sample.js';
 import { servingVersion } from '../state.js';
@@ -9,6 +9,7 @@ import { noteChange, type Act, type Answers } from './answers.js';
 export const releaseAnswers: Answers<
   | 'redeploy'
   | 'recentChanges'
+  | 'currentRelease'
   | 'runMigrations'
   | 'rollBackMigrations'
   | 'deployUpdate'
@@ -28,6 +29,10 @@ export const releaseAnswers: Answers<
     const changes = state.changes.filter(({ at }) => Date.parse(at) >= Date.parse(since));
     return { changes: changes.length, newest: changes.at(-1)?.id ?? null };
   },
+  currentRelease: async (_input, { sample, state }) => ({
+    deployment: state.serving,
+    migrations: (await appliedMigrations(sample.databases.get(PRODUCTION), state)).length,
+  }),
   runMigrations: async (_input, { key, sample, state }) => ({
     applied: await runMigrations(sample.databases.get(PRODUCTION), state, key),
   }),
