@@ -43,7 +43,8 @@ function auditOfRun(where: string, { entries }: RunRecord): string[] {
       entry.kind === 'gate.closed' && (entry.outcome === 'approved' || entry.outcome === 'declined');
     if (isDecided && entry.people.length === 0)
       findings.push(`${where}: gate ${entry.gate} was decided by nobody`);
-    if (entry.kind === 'step.resolved' && entry.person === null)
+    // A step in the background is given up by nobody when the rest of its run has failed.
+    if (entry.kind === 'step.resolved' && entry.person === null && entry.choice !== 'aborted')
       findings.push(`${where}: ${entry.step} resolved by nobody`);
     if (entry.kind === 'message.accepted') {
       const sent = entries.find(

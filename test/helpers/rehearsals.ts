@@ -179,7 +179,10 @@ class Blow {
     for (const operation of strike?.operations ?? []) {
       const { point = 'before', status } = strike ?? {};
       // Messages to people go to the same vendor while the step runs; only the step's own is struck.
-      const containing = operation.startsWith('slack.') ? { containing: stepKey } : {};
+      const containing =
+        operation === 'slack.chat.postMessage' || operation === 'slack.postMessage'
+          ? { containing: stepKey }
+          : {};
       const fault = world.fail({
         operation,
         point,

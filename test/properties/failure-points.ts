@@ -30,10 +30,15 @@ export async function failurePoints(subject: Subject): Promise<readonly FailureP
     }),
   );
   return firstOfEach(
-    points.sort((a, b) => a.index - b.index),
+    points.sort((a, b) => Number(isOvertaken(a)) - Number(isOvertaken(b)) || a.index - b.index),
     ({ visit: { activity, undo, acted, background }, restorable }) =>
       JSON.stringify(acted && !background ? [activity, undo, restorable] : [activity, background]),
   );
+}
+
+/** What fails in the background is told at the end of the body: a run that ends in another way does not get there. */
+function isOvertaken({ rehearsal, visit }: Pick<FailurePoint, 'rehearsal' | 'visit'>): boolean {
+  return visit.background && (rehearsal.ends ?? 'completed') !== 'completed';
 }
 
 /** Refuses a step for good. */
@@ -42,8 +47,8 @@ export function refusing(visit: Visit): Strike {
     point: 'before',
     forGood: true,
     status: REFUSED,
-    // The last operation: what came before it has happened, which is harder to undo.
-    operations: operationsOf(visit).slice(-1),
+    // The last operation: what came before it has happened, which is harder to undo. A look may do with the others.
+    operations: visit.acted ? operationsOf(visit).slice(-1) : operationsOf(visit),
   };
 }
 

@@ -93,6 +93,8 @@ export async function questionsWait(subject: Subject): Promise<string[]> {
             ? ({ point: 'before', status: REFUSED, operations: operationsOf(visit).slice(-1) } as const)
             : undefined,
         closely: false,
+        // What must happen inside a window does not happen three days later.
+        anyEnd: true,
       },
       problems: (observed: Observed) => [
         !observed.struck.has(visit.step) && `${visit.step} was not struck`,
