@@ -160,6 +160,7 @@ async function decide(
   });
   const outcome: Admission = {
     admitted: true,
+    mode: asked.mode,
     org,
     input: parsed.data,
     config,

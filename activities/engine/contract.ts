@@ -23,6 +23,7 @@ export interface AdmitRequest {
 export type Admission =
   | {
       readonly admitted: true;
+      readonly mode: Mode;
       readonly org: string;
       readonly input: Readonly<Record<string, unknown>>;
       readonly config: unknown;

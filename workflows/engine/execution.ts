@@ -163,6 +163,7 @@ export class Execution<I extends z.ZodObject, C, R> {
       throw ApplicationFailure.nonRetryable(admission.sentence, 'NotAdmitted', { code: admission.code });
     }
     state.org = admission.org;
+    state.mode = admission.mode;
     state.origin = admission.origin;
     state.requesters = [...admission.requesters];
     state.planDigest = admission.planDigest;

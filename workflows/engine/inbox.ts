@@ -111,7 +111,7 @@ export class Inbox {
   }
 
   private async handle(arrival: Arrival): Promise<void> {
-    const message = await engine.readMessage(arrival.inboxId, this.state.run);
+    const message = await engine.readMessage(arrival.inboxId, this.state.run, this.state.mode);
     const verdict = message.found
       ? await this.judge(message, arrival)
       : ({ refused: 'NoSuchMessage' } as const);

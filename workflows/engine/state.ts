@@ -33,7 +33,8 @@ export function nthId(id: string, used: readonly string[]): string {
 /** Everything about a run that the `status` query shows. */
 export class RunState {
   readonly run = workflowInfo().workflowId;
-  readonly mode: Mode = modeOf(workflowInfo().namespace);
+  /** From admission on as it is on record: a replay has no namespace to tell it from. */
+  mode: Mode = modeOf(workflowInfo().namespace);
   readonly startedAt = isoNow();
   org = 'default';
   phase: 'admitting' | 'running' | 'undoing' | RunOutcome = 'admitting';
