@@ -23,7 +23,7 @@ export function isRestorable(run: string, visits: readonly Visit[], undo: readon
 
 /** What could be undone when the run was last seen to do something. */
 export const lastUndo = (observed: Observed): readonly string[] =>
-  ownVisits(observed).findLast((visit) => !isUndo(visit))?.undo ?? [];
+  ownVisits(observed).findLast((visit) => !isUndo(visit) && !visit.background)?.undo ?? [];
 
 /** What is wrong with how a run was undone that stopped when `undo` was to be taken back, first to be undone first. */
 export function undoProblems(observed: Observed, undo: readonly string[]): (string | false)[] {

@@ -158,7 +158,11 @@ export async function undosMayBeRepeated(subject: Subject): Promise<string[]> {
   const { refused } = await refusals(subject);
   const undone = refused.filter(
     ({ point, observed }) =>
-      !point.visit.background && observed.outcome === 'aborted' && observed.visits.some(isUndo),
+      !point.visit.background &&
+      observed.outcome === 'aborted' &&
+      observed.visits.some(isUndo) &&
+      // How far a part has come when its run is stopped is another matter each time.
+      observed.visits.every(({ run }) => run === observed.run),
   );
   const chosen = covering(undone, ({ observed }) =>
     observed.visits.filter(isUndo).map((visit) => `${visit.activity} ${operationsOf(visit).join()}`),
