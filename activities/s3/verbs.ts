@@ -3,7 +3,7 @@ import type { s3Steps } from './steps.js';
 
 export const s3Verbs = {
   inventory: {
-    title: 'Take stock of {prefix} in bucket {bucket}',
+    title: 'Take stock of {bucket}/{prefix}',
     returns: true,
     within: '2 hours',
     giveUpAfter: '6 hours',

@@ -219,7 +219,7 @@ function sentence(entry: LedgerEntry, names: Names, verbs: Verbs, options: Forma
       return {
         symbol: '✓',
         tone: 'good',
-        text: `${who(entry.person)} decided ${question(entry.decision)}: ${entry.option}`,
+        text: `${who(entry.person)} decided “${entry.option}”: ${question(entry.decision)}`,
       };
     case 'charge.taken':
       return { symbol: '→', tone: 'plain', text: `${who(entry.person)} is in charge` };
@@ -321,6 +321,10 @@ export class Timeline {
       case 'step.intent':
         this.open.set(entry.step, this.title(entry.step));
         return [];
+      case 'question.answered':
+        // What was chosen is told by the decision itself.
+        if (entry.choice === 'choose') return [];
+        break;
       case 'step.outcome': {
         this.open.delete(entry.step);
         if (entry.outcome !== 'ok') break;
