@@ -268,9 +268,9 @@ async function announce(
 ): Promise<{ incident: string }> {
   const { application, statuspage } = run.steps;
   const { title } = run.config.service;
-  let incident: string | undefined;
+  let incident: string | null = null;
   run.undo('statuspage.updateIncident', 'say that the maintenance does not take place', async () => {
-    if (incident === undefined) return;
+    if (incident === null) return;
     await statuspage.updateIncident({
       incident,
       status: 'completed',
