@@ -18,6 +18,9 @@ groups:
   approvers: [grace@example.com]
   security: [grace@example.com]
   owners: [ada@example.com]
+  on-call: [ada@example.com]
+  legal: [grace@example.com]
+  executives: [grace@example.com]
 `;
 const SECRETS = `secrets:
   openai/api-key:
@@ -77,17 +80,18 @@ test('a reference of a runbook stands for the secret, an unknown one for nothing
   });
   expect(configuration.resolve('secrets/none')).toBeUndefined();
   expect(configuration.resolve('passwords/openai/api-key')).toBeUndefined();
-  expect(configuration.references()).toEqual(['secrets/openai/api-key']);
+  write('services.yaml', 'services: {}');
+  expect(configuration.references()).toEqual(['secrets/openai/api-key', 'notifications', 'escalation']);
 });
 
 test('groups changed in access.yaml count at the next look-up', () => {
   const { access } = open();
-  expect(groupsOfEmail(access.get(), 'ada@example.com')).toEqual(['operators', 'owners']);
+  expect(groupsOfEmail(access.get(), 'ada@example.com')).toEqual(['on-call', 'operators', 'owners']);
   write(
     'access.yaml',
     ACCESS.replace('approvers: [grace@example.com]', 'approvers: [grace@example.com, ada@example.com]'),
   );
-  expect(groupsOfEmail(access.get(), 'ADA@example.com')).toEqual(['approvers', 'operators', 'owners']);
+  expect(groupsOfEmail(access.get(), 'ADA@example.com')).toEqual(['approvers', 'on-call', 'operators', 'owners']);
 });
 
 test('a broken edit is logged once with its line, and the last good content stays in force', () => {
@@ -162,7 +166,7 @@ test.each([
   [
     'a key given twice',
     `${ACCESS}  owners: [ada@example.com]\n`,
-    'access.yaml:9:3: not valid YAML: Map keys must be unique',
+    'access.yaml:12:3: not valid YAML: Map keys must be unique',
   ],
   ['an empty file', '', 'access.yaml:1:1: the file: must be a set of named fields'],
 ])('access.yaml: %s is named with file and line', (_, text, expected) => {

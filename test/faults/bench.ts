@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -52,8 +52,8 @@ export interface Bench {
   readonly installation: Installation;
   readonly variables: Readonly<Record<string, string>>;
   readonly folder: string;
-  /** A folder of runbooks below test/faults/workflows, bundled. */
-  code(name: 'steps' | 'v1' | 'v2'): Promise<Code>;
+  /** A folder of runbooks below test/faults/workflows, bundled; with what else its bundle.ts exports. */
+  code(name: 'steps' | 'v1' | 'v2' | 'locks'): Promise<Code>;
   /** Starts a live worker in a process of its own, and returns when it takes work. */
   worker(code: Code, options?: ChildWorkerOptions): Promise<ChildWorker>;
   /** Starts a run as Ada, as every surface does. */
@@ -171,6 +171,7 @@ function configFolder({ simulators }: TestInstallation, folder: string, ways: Wa
     'searchLogs',
     'fileIncidentReport',
     'acceptBoth',
+    'acceptOnly',
     'reencrypt',
     'verifyEncrypted',
   ];
@@ -184,7 +185,8 @@ function configFolder({ simulators }: TestInstallation, folder: string, ways: Wa
 
 async function bundled(name: string, folder: string): Promise<Code> {
   const workflows = join(ROOT, 'test', 'faults', 'workflows', name, 'index.ts');
-  const bundle = await bundleWorkflows(workflows);
+  const withMore = join(ROOT, 'test', 'faults', 'workflows', name, 'bundle.ts');
+  const bundle = await bundleWorkflows(existsSync(withMore) ? withMore : workflows);
   const bundleFile = join(folder, `${name}.bundle.js`);
   writeFileSync(bundleFile, bundle.code);
   const exports = (await import(pathToFileURL(workflows).href)) as Record<string, unknown>;

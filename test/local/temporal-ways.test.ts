@@ -196,7 +196,8 @@ test('the server built by Go runs on Postgres too, keeps its runs there, and can
   const options: Omit<TemporalOptions, 'log'> = {
     dataDir,
     rehearsal: true,
-    env: plainEnvironment({ XDG_CACHE_HOME: CACHE, ...NO_INTERNET }),
+    // The schema tool may have to be built first: with the network as it is.
+    env: plainEnvironment({ XDG_CACHE_HOME: CACHE }),
     persistence: { adminUrl: stack().adminUrl, name },
   };
   const first = await start(options);

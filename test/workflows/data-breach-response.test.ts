@@ -96,7 +96,11 @@ describe('isolation', () => {
   test.each([
     ['declined', STAYS, {}],
     ['not decided by anybody', NOTIFIED, { 'lift-isolation': 'nobody' }],
-    ['"approved" by somebody who is not of security', NOTIFIED, { 'lift-isolation': { by: 'Margaret' } }],
+    [
+      '"approved" by somebody who is not of security',
+      NOTIFIED,
+      { 'lift-isolation': { by: 'Margaret', refused: true } },
+    ],
   ] as const)(
     'stays when lifting it is %s, and everybody can read that it does',
     async (_, name, answers) => {
@@ -156,11 +160,15 @@ describe('users', () => {
   test.each([
     ['legal declines', STAYS, {}],
     ['nobody answers', NOTIFIED, { 'send-user-notification': 'nobody' }],
-    ['security says yes', NOTIFIED, { 'send-user-notification': { by: 'Grace', verdict: 'approve' } }],
+    [
+      'security says yes',
+      NOTIFIED,
+      { 'send-user-notification': { by: 'Grace', verdict: 'approve', refused: true } },
+    ],
     [
       'an owner says yes days later',
       NOTIFIED,
-      { 'send-user-notification': { by: 'Linus', after: '30 hours' } },
+      { 'send-user-notification': { by: 'Linus', after: '30 hours', refused: true } },
     ],
     ['legal says that it is not required', NOBODY, {}],
     ['it is a false alarm', FALSE_ALARM, {}],

@@ -98,6 +98,21 @@ describe('taking charge', () => {
     expect(ofKind(result, 'deadline.missed')).toEqual([]);
   });
 
+  test.each(['before', 'after'] as const)(
+    'who is to take charge is asked once, although Slack fails %s it answers',
+    async (point) => {
+      // As many as are sent at first: what is asked, who is asked as well, and the page.
+      const fault = { operation: 'slack.conversations.list', point, times: 3 };
+      const result = await rehearse({ ...named(AT_ONCE), faults: [fault] });
+      expect(result.world.injected('slack.conversations.list')).toBe(3);
+      const told = (about: string): string[] =>
+        messagesOf(result).filter((text) => text.includes(`[${about}]`) && text.includes('/ acknowledge)'));
+      expect(told('question asked')).toHaveLength(1);
+      expect(told('question escalated')).toHaveLength(1);
+      expect(climbed(result)).toEqual([['executives', 0]]);
+    },
+  );
+
   test('an acknowledgement that comes too late is answered for', async () => {
     const result = await rehearse(named('Outage, and nobody on call answers'));
     expect(ofKind(result, 'deadline.missed').map(({ deadline }) => deadline)).toEqual([

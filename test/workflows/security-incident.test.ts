@@ -105,7 +105,7 @@ describe('the isolation', () => {
   test.each([
     ['security declines', SILENT, {}],
     ['nobody answers', NO_DATA, { 'lift-isolation': 'nobody' }],
-    ['only an operator approves', NO_DATA, { 'lift-isolation': { by: 'Margaret' } }],
+    ['only an operator approves', NO_DATA, { 'lift-isolation': { by: 'Margaret', refused: true } }],
     ['security declines in the data breach response', DECIDED, {}],
   ] as const)('is lifted only by a gate: it stays when %s', async (_, name, answers) => {
     const run = await trials.rehearse(answered(trials.named(name), answers));

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { activityInfo } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import type { Pool } from 'pg';
 import type { Ledger } from '../../activities/ledger/contract.js';
@@ -33,6 +35,9 @@ export { RehearsalFailed } from './session.js';
 const STARTER = 'Ada';
 /** How often it is looked whether a scripted answer was refused. */
 const LOOK_EVERY_MS = 200;
+
+/** How often a message to people is tried. */
+const MESSAGE_ATTEMPTS = 3;
 
 /** How long steps of a rehearsal that is stopped may go on: nothing real depends on them. */
 const GRACE_MS = 1_000;
@@ -75,6 +80,15 @@ export interface RehearsalResult {
   readonly wallMs: number;
   /** How far the run's own clock went, in milliseconds. */
   readonly virtualMs: number;
+}
+
+/**
+ * Whether a message that could not be sent is tried again, as on a live worker: not when Slack refused it, and not for
+ * as long, because who is asked answers even where Slack is away for good.
+ */
+function isWorthRepeating(error: unknown): boolean {
+  const isRefused = error instanceof ApplicationFailure && error.nonRetryable === true;
+  return !isRefused && activityInfo().attempt < MESSAGE_ATTEMPTS;
 }
 
 /** A worker for rehearsals: simulators only, no credentials, its own namespace and task queue. */
@@ -125,7 +139,9 @@ export class RehearsalHost {
         temporal: client,
         lockScope: rootOf,
         announce: async (identity, notice, key) => {
-          await tell(identity, notice, key).catch(() => undefined);
+          await tell(identity, notice, key).catch((error: unknown) => {
+            if (isWorthRepeating(error)) throw error;
+          });
           await sessionOf(identity.run).onNotice(identity, notice);
         },
       },

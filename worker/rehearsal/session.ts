@@ -213,16 +213,20 @@ export class Session {
   }
 
   /** A scripted answer that is refused would leave the run waiting for ever. */
-  private async say(run: string, { by }: ScriptedAnswer, message: SentMessage): Promise<void> {
+  private async say(
+    run: string,
+    { by, refused = false }: ScriptedAnswer,
+    message: SentMessage,
+  ): Promise<void> {
     const { send, rehearsal } = this.services;
     const { refusal } = await send(run, message);
     refusal
       .then((sentence) => {
-        if (sentence === undefined || this.over) return;
+        if ((sentence !== undefined) === refused || this.over) return;
         const target = 'target' in message ? this.nameOf(run, message.target ?? '') : message.kind;
         this.stop(
           new RehearsalFailed(
-            `The rehearsal "${rehearsal.name}": what ${by} answers to "${target}" is refused: ${sentence}`,
+            `The rehearsal "${rehearsal.name}": what ${by} answers to "${target}" is ${sentence === undefined ? 'not refused' : `refused: ${sentence}`}`,
           ),
         );
       })

@@ -45,6 +45,8 @@ export interface ScriptedAnswer {
   /** For a decision: one of its choices. */
   readonly option?: string;
   readonly reason?: string;
+  /** The run refuses it, and that is what the script shows. Nobody else answers then. */
+  readonly refused?: boolean;
   readonly evidence?: string;
   readonly result?: unknown;
   readonly input?: unknown;

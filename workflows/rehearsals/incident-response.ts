@@ -189,7 +189,7 @@ export const rehearsals: readonly Rehearsal<Input>[] = [
     name: 'The post-mortem is late',
     input: slow,
     answers: {
-      acknowledge: acknowledge('Ada', '1 hour'),
+      acknowledge: acknowledge('Ada', '50 minutes'),
       assessment: { ...asReported, by: 'Ada' },
       mitigation: choose('go on'),
       resolved: restored,

@@ -1,3 +1,3 @@
 import { askThenPostAs } from '../ask-then-post.js';
 
-export const askThenPost = askThenPostAs('new code');
+export const askThenPost = askThenPostAs('new code', { looksFirst: true });

@@ -1,0 +1,2 @@
+export { lock } from '../../../../workflows/engine/lock.js';
+export * from './index.js';

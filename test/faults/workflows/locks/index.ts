@@ -1,0 +1,1 @@
+export { lockTrial } from '../../../workflows/fixtures/parts.js';
