@@ -164,7 +164,7 @@ test('every worker was killed, and each kill struck a step', () => {
   }
 });
 
-describe.each(names)('%s, with a worker that is killed before and after each step', (name) => {
+describe.each(names)('%s, with a worker that is killed at each step, before it acts or after', (name) => {
   const seen = (): Seen => {
     const found = killed.get(name);
     if (found === undefined) throw new Error(`${name} was not rehearsed`);
@@ -177,7 +177,7 @@ describe.each(names)('%s, with a worker that is killed before and after each ste
     expect(entriesOf(records.get(run) ?? [], 'run.closed')).toMatchObject([{ outcome: 'completed' }]);
   });
 
-  test('was killed at every boundary, and each of these steps was tried again', () => {
+  test('was killed at every step boundary, and each of these steps was tried again', () => {
     const { records, run } = seen();
     const at = killer.kills.flatMap((kill) => kill.at).filter((boundary) => rootOf(boundary.run) === run);
     const struck = new Set(at.map((boundary) => `${boundary.run} ${boundary.step}`));

@@ -16,7 +16,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CHILD = fileURLToPath(new URL('rehearsal-child.ts', import.meta.url));
 const { PENDING_ACTIVITY_STATE_STARTED } = proto.temporal.api.enums.v1.PendingActivityState;
 
-/** A place where a worker is killed: right before a step acts, or after it has acted and before anybody knows. */
+/** Between two steps: right before one acts, or after it has acted and before anybody was told. */
 export interface Boundary {
   readonly run: string;
   readonly step: string;
@@ -215,7 +215,10 @@ export class Killer {
     if (!steps.includes(step)) steps.push(step);
     this.seen.set(`${run} ${activity}`, steps);
     const key = `${run} ${step} ${point}`;
-    if (steps.indexOf(step) >= this.ofEachVerb || this.struck.has(key)) return;
+    const nth = steps.indexOf(step);
+    // Half as many kills as at both, and a verb that is used twice gets both.
+    const wanted = nth % 2 === 0 ? 'after' : 'before';
+    if (nth >= this.ofEachVerb || point !== wanted || this.struck.has(key)) return;
     this.held.set(key, boundary);
     this.look();
     await new Promise<never>(() => undefined);

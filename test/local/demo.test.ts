@@ -14,8 +14,13 @@ interface Ended {
 }
 
 /** The demo as a process group of its own, as a terminal starts it; SIGINT to the whole group when `moment` shows. */
-async function interrupted(folder: string, moment: string | number): Promise<Ended> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'local/demo.ts', folder], {
+async function interrupted(
+  folder: string,
+  moment: string | number,
+  story = 'secret-rotation',
+): Promise<Ended> {
+  const program = ['--import', 'tsx', 'local/demo.ts', story, folder];
+  const child = spawn(process.execPath, program, {
     cwd: ROOT,
     env: plainEnvironment({ NO_COLOR: '1' }),
     detached: true,
@@ -71,3 +76,9 @@ test.runIf(process.platform === 'linux').each<[string, string | number]>([
     expect(processesIn(folder)).toEqual([]);
   },
 );
+
+test('a demo that there is not is named, with those that there are, and nothing is started', async () => {
+  const { code, output } = await interrupted('nonsense-folder', 'never', 'nonsense');
+  expect(code).toBe(1);
+  expect(output).toContain('There is no demo "nonsense". There are: secret-rotation, data-breach.');
+});
