@@ -92,7 +92,7 @@ export class Killer {
     return this.options.taskQueue;
   }
 
-  /** Has the worker of this rehearsal killed until `close` is called with its run. */
+  /** Has the worker of this rehearsal killed until `ended` is called with its run. */
   add(run: string, rehearsed: Rehearsed): void {
     this.rehearsals.set(run, rehearsed);
     this.runs.add(run);
@@ -175,11 +175,17 @@ export class Killer {
     await Promise.all([...this.runs].map((run) => this.giveUpAttempts(run)));
   }
 
-  /** What the time-outs would do, minutes later: the attempts of the killed worker have failed. */
+  /** What the time-outs would do, minutes later: the killed worker is asked no more, and its attempts have failed. */
   private async giveUpAttempts(workflowId: string): Promise<void> {
     const { rehearsal } = this.test;
+    const { namespace } = rehearsal.options;
+    await rehearsal.workflowService
+      .resetStickyTaskQueue({ namespace, execution: { workflowId } })
+      .catch(() => undefined);
     const { raw } = await rehearsal.workflow.getHandle(workflowId).describe();
-    const lost = (raw.pendingActivities ?? []).filter(({ state }) => state === PENDING_ACTIVITY_STATE_STARTED);
+    const lost = (raw.pendingActivities ?? []).filter(
+      ({ state }) => state === PENDING_ACTIVITY_STATE_STARTED,
+    );
     for (const { activityId } of lost) {
       await rehearsal.activity
         .fail(

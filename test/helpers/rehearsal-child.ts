@@ -54,9 +54,11 @@ function stopping(steps: Steps): Steps {
     const run = async (input: unknown, step: StepContext): Promise<unknown> => {
       const boundary = { run: step.run, step: step.stepId, activity };
       await ask('/boundary', { ...boundary, point: 'before' });
-      const result: unknown = await verb.run(input, step);
-      await ask('/boundary', { ...boundary, point: 'after' });
-      return result;
+      try {
+        return await (verb.run(input, step) as Promise<unknown>);
+      } finally {
+        await ask('/boundary', { ...boundary, point: 'after' });
+      }
     };
     return { ...verb, run } as AnyVerb;
   };
@@ -98,8 +100,14 @@ async function main(): Promise<void> {
     }
     return found;
   };
-  const tell = slackAnnouncer({ slackFor: (run) => of(run).systems.slack, directory, channel: DEFAULT_CHANNEL });
+  const tell = slackAnnouncer({
+    slackFor: (run) => of(run).systems.slack,
+    directory,
+    channel: DEFAULT_CHANNEL,
+  });
   process.stdout.write('ready\n');
+  // Nobody is left to kill it.
+  process.stdin.once('end', () => process.exit(0));
   await once(process.stdin, 'data');
   const worker = await createWorker({
     connection,
@@ -108,8 +116,6 @@ async function main(): Promise<void> {
     bundle,
     redactor,
     versioned: false,
-    // Whatever a killed worker remembered would be waited for.
-    maxCachedWorkflows: 0,
     services: {
       ...{ pool, ledger, org: environment.org, configuration, catalogue, directory },
       acceptedAssurances: ['claimed', 'slack', 'token', 'step-up'],

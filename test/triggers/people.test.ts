@@ -26,9 +26,9 @@ test('a person keeps the same id when name and Slack ids change', async () => {
 test('groups changed in access.yaml count at the next look-up', async () => {
   const directory = databaseDirectory(f.people);
   const ada = await f.person('ada@example.com');
-  expect(await directory.groupsOf(ada)).toEqual(['operators']);
+  expect(await directory.groupsOf(ada)).toEqual(['on-call', 'operators']);
   f.writeAccess(ACCESS.replace('approvers: [', 'approvers: [ada@example.com, '));
-  expect(await directory.groupsOf(ada)).toEqual(['approvers', 'operators']);
+  expect(await directory.groupsOf(ada)).toEqual(['approvers', 'on-call', 'operators']);
   f.writeAccess(ACCESS);
 });
 

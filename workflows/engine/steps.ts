@@ -21,7 +21,13 @@ import type { OperatorChoice, StepStatus } from './types.js';
 
 const DEFAULT_WITHIN = '1 minute';
 const DEFAULT_GIVE_UP_AFTER = '10 minutes';
-const RETRY = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' } as const;
+/** What fails for about an hour is a question for people, however long one attempt may take. */
+const RETRY = {
+  initialInterval: '1 second',
+  backoffCoefficient: 2,
+  maximumInterval: '1 minute',
+  maximumAttempts: 60,
+} as const;
 
 /** Per-call deviations from what the verb declares. */
 export type StepTimeouts = Partial<Pick<VerbInfo, 'within' | 'giveUpAfter' | 'heartbeat'>>;
