@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isAbsolute } from 'node:path';
 import pc from 'picocolors';
 import type { StoredEntry } from '../activities/ledger/contract.js';
 import { checkRun } from '../activities/ledger/verify-runs.js';
@@ -47,6 +48,8 @@ const say = (line = '') => process.stdout.write(`${line}\n`);
  * @throws DemoFailed
  */
 export async function demo(name = 'secret-rotation', folder = dataFolder('demo')): Promise<void> {
+  if (!isAbsolute(folder))
+    throw new DemoFailed(`"${folder}" is one word too many: \`npm run demo -- ${name}\`.`);
   const story = STORIES[name];
   if (story === undefined) {
     throw new DemoFailed(

@@ -242,6 +242,12 @@ export const maintenanceWindow = runbook(
 
 async function agreeOnTime(run: MaintenanceRun, opensAt: Date, endsAt: Date): Promise<void> {
   const noticeMs = opensAt.getTime() - run.now().getTime();
+  if (noticeMs <= 0) {
+    throw ApplicationFailure.nonRetryable(
+      `The window would have opened at ${opensAt.toISOString()}, which is over. Nothing was done: start it again with a later time.`,
+      'Rejected',
+    );
+  }
   const isUsual =
     opensAt.getUTCDay() === USUAL_DAY &&
     opensAt.getUTCHours() >= USUAL_HOURS.from &&

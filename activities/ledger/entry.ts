@@ -176,7 +176,8 @@ export const LedgerEntry = z.discriminatedUnion('kind', [
   kind('secret.stored', { secret: id, version: count, person: person.nullable() }),
 
   kind('undo.started', { steps: z.array(id) }),
-  kind('undo.ended', { outcome: z.enum(['undone', 'stopped']) }),
+  /** `partly`: people left something as it is. */
+  kind('undo.ended', { outcome: z.enum(['undone', 'partly', 'stopped']) }),
 ]);
 export type LedgerEntry = z.output<typeof LedgerEntry>;
 export type LedgerKind = LedgerEntry['kind'];

@@ -78,7 +78,7 @@ test.runIf(process.platform === 'linux').each<[string, string | number]>([
 );
 
 test('a demo that there is not is named, with those that there are, and nothing is started', async () => {
-  const { code, output } = await interrupted('nonsense-folder', 'never', 'nonsense');
+  const { code, output } = await interrupted(freshDataFolder(), 'never', 'nonsense');
   expect(code).toBe(1);
   expect(output).toContain('There is no demo "nonsense". There are: secret-rotation, data-breach.');
 });

@@ -21,6 +21,7 @@ const picture = (more: Partial<Picture> = {}): Picture => ({
   startedAt: '2026-11-20T11:00:00.000Z',
   now: '2026-11-20T13:00:00.000Z',
   planDigest: null,
+  problem: null,
   plan,
   steps: [
     { ...STEP, id: 'vault.promote#1', title: 'Promote', startedAt: '2026-11-20T11:01:00.000Z' },

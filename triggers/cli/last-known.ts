@@ -277,6 +277,7 @@ export function lastKnown({ entries, execution, now, ...identity }: KnownFacts):
     children: [...children.values()],
     locks: [...locks.values()],
     parent: parentOf(identity.run),
+    problem: null,
     undo: [],
     notes: notes.size,
     stale: true,

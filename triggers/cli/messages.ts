@@ -121,7 +121,8 @@ function questionOf(
   if (found !== false && found !== undefined) return found;
   const ids = open.map(({ id }) => clean(id));
   const waiting = ids.length === 0 ? `No ${kind} is open.` : `Open: ${ids.join(', ')}.`;
-  const what = wanted === undefined ? 'Say which one.' : `This run has no open ${kind} "${wanted}".`;
+  const which = open.length === 0 ? '' : 'Say which one.';
+  const what = wanted === undefined ? which : `This run has no open ${kind} "${wanted}".`;
   throw new CliError(
     EXIT.notFound,
     `${what}${didYouMean(wanted ?? '', ids)} ${waiting} \`runbook status ${run}\` shows it all.`,

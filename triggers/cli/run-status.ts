@@ -74,7 +74,11 @@ export async function statusOf(context: Context, { run, mode }: FoundRun): Promi
     afterId = page.at(-1)?.id;
   }
   const live = await asked;
-  if (live !== undefined) return { ...live, waits: timed(live.waits, entries), source: 'run' };
+  if (live !== undefined) {
+    // A run's own clock stands still while nothing happens; that of a live run is the wall clock.
+    const now = live.mode === 'live' && live.closedAt === undefined ? new Date().toISOString() : live.now;
+    return { ...live, now, waits: timed(live.waits, entries), source: 'run' };
+  }
   const execution = await described;
   const name = entries[0]?.runbook ?? execution?.type ?? 'unknown';
   const title = findRunbook(context.catalogue, name)?.spec.title ?? name;

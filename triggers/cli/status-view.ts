@@ -1,7 +1,7 @@
 import type {
   GateStatus,
   PlanSection,
-  QuestionKind,
+  QuestionStatus,
   RunStatus,
   StepStatus,
 } from '../../workflows/engine/types.js';
@@ -52,15 +52,17 @@ function header(status: RunStatus, names: Names, c: Colours): string[] {
     stateText(state, c),
     mode === 'rehearsal' ? c.magenta('rehearsal') : 'live',
     ...(status.severity === null ? [] : [c.bold(status.severity)]),
-    ...(status.inCharge === null || status.requesters.includes(status.inCharge)
-      ? []
-      : [`in charge: ${clean(names(status.inCharge))}`]),
+    ...(status.inCharge === null ? [] : [`in charge: ${clean(names(status.inCharge))}`]),
     [by, origin === null ? '' : `(${origin})`].filter((part) => part !== '').join(' '),
     `started ${time(startedAt)}, ${fromNow(startedAt, now)}`,
     closedAt === undefined ? '' : `ended ${time(closedAt)}`,
     notes === 0 ? '' : `${notes} ${notes === 1 ? 'note' : 'notes'}`,
   ].filter((fact) => fact !== '');
-  return [`${c.bold(clean(title))}  ${c.dim(clean(run))}`, facts.join(c.dim(' · '))];
+  return [
+    `${c.bold(clean(title))}  ${c.dim(clean(run))}`,
+    facts.join(c.dim(' · ')),
+    ...(status.problem === null ? [] : [c.red(clean(status.problem))]),
+  ];
 }
 
 export function stateText(state: string, c: Colours): string {
@@ -106,8 +108,11 @@ function progress(status: Picture, c: Colours): string[] {
   ].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
   for (const { id, line } of happened) place(id, line);
   const isOver = state === 'completed';
+  const open = openIds(status);
   const sections = plan.flatMap((section, index) => {
-    const symbol = index < current || isOver ? c.green('✓') : index === current ? c.cyan('▸') : c.dim('·');
+    const isOpen = index === current || section.uses.some((id) => open.has(id));
+    const isPassed = (done[index] ?? []).length === 0 ? c.dim('–') : c.green('✓');
+    const symbol = isOver || (index < current && !isOpen) ? isPassed : isOpen ? c.cyan('▸') : c.dim('·');
     const title = sectionTitle(section, index);
     return [
       `${symbol} ${index > current && !isOver ? c.dim(title) : title}`,
@@ -122,6 +127,17 @@ function progress(status: Picture, c: Colours): string[] {
       : [...sections, ...part('Besides the plan', elsewhere)]),
     ...part('Taken back', takenBack),
   ];
+}
+
+/** What of the plan waits for people, or for time, at the moment. */
+function openIds({ gates, questions, waits, deadlines }: Picture): ReadonlySet<string> {
+  const ids = [
+    ...gates.filter(({ state }) => state === 'open').map(({ id }) => id),
+    ...questions.map(({ id }) => id),
+    ...waits.filter(({ state }) => state === 'waiting').map(({ id }) => id),
+    ...deadlines.filter(({ state }) => state === 'running').map(({ id }) => id),
+  ];
+  return new Set(ids.map((id) => id.replace(/#\d+$/, '')));
 }
 
 export function sectionTitle({ heading }: PlanSection, index: number): string {
@@ -186,12 +202,12 @@ function waiting(status: RunStatus, names: Names, c: Colours): string[] {
   for (const gate of gates.filter(({ state }) => state === 'open')) {
     lines.push(...gateFacts(gate, now, names, c), ...gateCommands(run, gate.id, c));
   }
-  for (const { id, kind, what, problem, groups, choices, options, needsResult } of questions) {
+  for (const question of questions) {
+    const { id, kind, what, problem, groups } = question;
     const who = groups.length === 0 ? '' : c.dim(` asked of ${groups.join(', ')}`);
     lines.push(`  ${c.yellow('?')} ${c.bold(clean(id))}  ${kind}${who}`, `      ${clean(what)}`);
     if (problem !== undefined) lines.push(`      ${c.red(clean(problem))}`);
-    const result = needsResult ? c.dim(' (done needs --result)') : '';
-    lines.push(`      ${c.dim(answerCommand(run, id, kind, options ?? choices))}${result}`);
+    lines.push(...answerCommands(run, question).map((line) => `      ${c.dim(line)}`));
   }
   for (const { id, why, until } of waits.filter(({ state }) => state === 'waiting')) {
     lines.push(
@@ -219,21 +235,34 @@ export function gateFacts(gate: GateStatus, now: string, names: Names, c: Colour
 }
 
 export function gateCommands(run: string, gate: string, c: Colours): string[] {
-  return [c.dim(`      runbook approve ${run} ${gate} | runbook decline ${run} ${gate} --reason TEXT`)];
+  return [
+    c.dim(`      npx runbook approve ${run} ${gate} --as PERSON`),
+    c.dim(`      npx runbook decline ${run} ${gate} --reason TEXT --as PERSON`),
+  ];
 }
 
-/** The command that answers a question. */
-function answerCommand(run: string, id: string, kind: QuestionKind, choices: readonly string[]): string {
+/** The command that answers a question, and what can be put in place of CHOICE. */
+function answerCommands(
+  run: string,
+  { id, kind, choices, options = [], needsResult }: QuestionStatus,
+): string[] {
+  const quoted = (choice: string): string => (/\s/.test(choice) ? `'${choice}'` : choice);
   switch (kind) {
     case 'decision':
-      return `runbook decide ${run} ${id} ${choices.map((choice) => (/\s/.test(choice) ? `'${choice}'` : choice)).join('|')}`;
+      return [
+        `npx runbook decide ${run} ${id} CHOICE --as PERSON`,
+        ...(options.length === 0 ? [] : [`  CHOICE: ${options.map(quoted).join(', ')}`]),
+      ];
     case 'acknowledgement':
-      return `runbook acknowledge ${run} ${id}`;
+      return [`npx runbook acknowledge ${run} ${id} --as PERSON`];
     case 'justification':
-      return `runbook justify ${run} ${id} --reason TEXT`;
+      return [`npx runbook justify ${run} ${id} --reason TEXT --as PERSON`];
     case 'failed step':
     case 'manual step':
-      return `runbook operate ${run} '${id}' ${choices.join('|')}`;
+      return [
+        `npx runbook operate ${run} '${id}' CHOICE --as PERSON`,
+        `  CHOICE: ${choices.join(', ')} (done needs --evidence TEXT${needsResult ? ' and --result JSON' : ''}, skip needs --reason TEXT)`,
+      ];
     default:
       return kind satisfies never;
   }

@@ -212,6 +212,12 @@ function sentence(entry: LedgerEntry, names: Names, verbs: Verbs, options: Forma
       };
     }
     case 'undo.ended':
+      if (entry.outcome === 'partly')
+        return {
+          symbol: '✗',
+          tone: 'bad',
+          text: 'Not everything was taken back: people left something as it is',
+        };
       return entry.outcome === 'undone'
         ? { symbol: '↺', tone: 'undoes', text: 'Everything was taken back' }
         : { symbol: '✗', tone: 'bad', text: 'Taking back stopped before its end' };

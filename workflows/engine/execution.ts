@@ -102,6 +102,7 @@ export class Execution<I extends z.ZodObject, C, R> {
       // A plain error is a mistake in the code: the workflow task fails and is repeated once the code is mended.
       if (!(error instanceof TemporalFailure)) throw error;
       const outcome = outcomeOf(error);
+      this.state.problem = this.direction.cancelledBy === undefined ? error.message : 'It was cancelled.';
       await CancellationScope.nonCancellable(async () => {
         this.deadlines.abandon();
         // What goes on in parallel ends before anything is taken back.
@@ -366,7 +367,8 @@ export class Execution<I extends z.ZodObject, C, R> {
       await this.close('failed');
       throw error;
     }
-    this.journal.record({ kind: 'undo.ended', outcome: 'undone' });
+    const isLeft = this.state.steps.some(({ undo, state }) => undo && state === 'skipped');
+    this.journal.record({ kind: 'undo.ended', outcome: isLeft ? 'partly' : 'undone' });
   }
 
   private async close(outcome: RunOutcome, result?: unknown): Promise<void> {
@@ -383,7 +385,7 @@ export class Execution<I extends z.ZodObject, C, R> {
       target: null,
       groups: [this.spec.start],
       person: null,
-      text: `${this.spec.title}: ${outcome}`,
+      text: `${this.spec.title}: ${outcome}${state.problem === null ? '' : `: ${state.problem}`}`,
     });
     tagState(state);
     await this.inbox.answered();

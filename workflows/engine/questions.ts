@@ -153,9 +153,9 @@ export class Questions {
       target: id,
       groups: [...open.groups],
       person: answer.person,
-      text: `${what}: ${answer.choice}`,
+      text: `${what}: ${answer.option ?? answer.choice}`,
     });
-    return { accepted: `Your choice for "${what}" counts: ${answer.choice}.` };
+    return { accepted: `Your choice counts: ${answer.option ?? answer.choice}. It was asked: ${what}` };
   }
 
   /** Opens a gate for a second person; the question stays open meanwhile. */

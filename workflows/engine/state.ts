@@ -56,6 +56,7 @@ export class RunState {
   readonly parent = workflowInfo().parent?.workflowId ?? null;
   severity: Severity | null = null;
   inCharge: string | null = null;
+  problem: string | null = null;
   readonly undoStack: { readonly id: string; readonly what: string; readonly fn: () => Promise<unknown> }[] =
     [];
 
@@ -91,6 +92,7 @@ export class RunState {
       parent: this.parent,
       severity: this.severity,
       inCharge: this.inCharge,
+      problem: this.problem,
       undo: this.undoStack.map(({ what }) => what).reverse(),
       notes: this.notes,
     };

@@ -377,6 +377,8 @@ export interface RunStatus {
   /** Run that started this one. */
   readonly parent: string | null;
   readonly severity: Severity | null;
+  /** Why the run did not complete; null while it goes on, and when it did. */
+  readonly problem: string | null;
   /** Who is in charge of the run at the moment. */
   readonly inCharge: string | null;
   /** What would be undone, first to be undone first. */
