@@ -91,7 +91,12 @@ test('groups changed in access.yaml count at the next look-up', () => {
     'access.yaml',
     ACCESS.replace('approvers: [grace@example.com]', 'approvers: [grace@example.com, ada@example.com]'),
   );
-  expect(groupsOfEmail(access.get(), 'ADA@example.com')).toEqual(['approvers', 'on-call', 'operators', 'owners']);
+  expect(groupsOfEmail(access.get(), 'ADA@example.com')).toEqual([
+    'approvers',
+    'on-call',
+    'operators',
+    'owners',
+  ]);
 });
 
 test('a broken edit is logged once with its line, and the last good content stays in force', () => {
